@@ -6,7 +6,7 @@
  */
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import asc from "assemblyscript/asc";
+import { main as compile } from "assemblyscript/asc";
 
 const root = join(import.meta.dirname, "../..");
 const source = join(root, "shared/kernels/assembly");
@@ -15,7 +15,7 @@ const target = join(root, "shared/kernels/build");
 await mkdir(target, { recursive: true });
 for (const file of (await readdir(source)).filter((name) => name.endsWith(".ts")).sort()) {
   const out = join(target, `${basename(file, ".ts")}.wasm`);
-  const { error, stderr } = await asc.main([
+  const { error, stderr } = await compile([
     join(source, file),
     ...["--outFile", out, "--config", "none"],
     ...["--importMemory", "--initialMemory", "1", "--runtime", "stub", "--noAssert"],
