@@ -1,0 +1,94 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { Problem } from "../problem.ts";
+import type { Shard } from "./shard.ts";
+
+/** Sums over samples: they add up over shards, so the number of shards never changes a result. */
+export interface EvaluationSums {
+  readonly lossSum: number;
+  readonly correct: number;
+  readonly count: number;
+}
+
+export const NO_SAMPLES: EvaluationSums = { lossSum: 0, correct: 0, count: 0 };
+
+export function addSums(a: EvaluationSums, b: EvaluationSums): EvaluationSums {
+  return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct, count: a.count + b.count };
+}
+
+/** Mean cross-entropy (nats) and accuracy (fraction) of sums over at least one sample. */
+export function meansOf({ lossSum, correct, count }: EvaluationSums): { loss: number; accuracy: number } {
+  return { loss: lossSum / count, accuracy: correct / count };
+}
+
+/**
+ * Evaluates a classifier on a shard, on the current tfjs backend. Logits come back as float32; the log-softmax and the
+ * sums are float64, so the loss does not depend on how samples are grouped beyond the forward pass itself.
+ * @param model maps [batch, …inputShape] to logits [batch, classes]
+ * @param batch samples at a time; bounds the activations held
+ * @throws Problem `incompatible-dataset` where shapes or labels do not fit, `non-finite-values` where logits are NaN
+ */
+export function evaluateShard(model: LayersModel, shard: Shard, batch = 256): EvaluationSums {
+  const classes = checkFit(model, shard);
+  const sampleSize = shard.inputShape.reduce((product, dimension) => product * dimension, 1);
+  let lossSum = 0;
+  let correct = 0;
+  for (let begin = 0; begin < shard.count; begin += batch) {
+    const size = Math.min(batch, shard.count - begin);
+    const logits = tf.tidy(() => {
+      const raw = shard.x.subarray(begin * sampleSize, (begin + size) * sampleSize);
+      const values = Float32Array.from(raw, (value) => value * shard.scale + shard.offset);
+      const inputs = tf.tensor(values, [size, ...shard.inputShape], "float32");
+      return (model.predict(inputs, { batchSize: size }) as tf.Tensor).dataSync<"float32">();
+    });
+    for (let row = 0; row < size; row++) {
+      const label = shard.y[begin + row] ?? 0;
+      const { loss, predicted } = crossEntropy(logits, row * classes, classes, label);
+      if (Number.isNaN(loss)) {
+        throw new Problem("non-finite-values", `The model's output for sample ${begin + row} is not a number.`);
+      }
+      lossSum += loss;
+      if (predicted === label) correct++;
+    }
+  }
+  return { lossSum, correct, count: shard.count };
+}
+
+/** Cross-entropy of one row by log-sum-exp, and the first class with the largest logit. */
+function crossEntropy(
+  logits: Float32Array,
+  offset: number,
+  classes: number,
+  label: number,
+): { loss: number; predicted: number } {
+  let largest = -Infinity;
+  let predicted = 0;
+  for (let k = 0; k < classes; k++) {
+    const logit = logits[offset + k] ?? Number.NaN;
+    if (logit > largest) {
+      largest = logit;
+      predicted = k;
+    }
+  }
+  let sum = 0;
+  for (let k = 0; k < classes; k++) sum += Math.exp((logits[offset + k] ?? Number.NaN) - largest);
+  return { loss: Math.log(sum) + largest - (logits[offset + label] ?? Number.NaN), predicted };
+}
+
+function checkFit(model: LayersModel, shard: Shard): number {
+  const [input] = model.inputs;
+  const [output] = model.outputs;
+  const wanted = input?.shape.slice(1) ?? [];
+  const classes = output?.shape.at(-1);
+  if (wanted.join() !== shard.inputShape.join() || typeof classes !== "number") {
+    throw new Problem("incompatible-dataset", `Samples are [${shard.inputShape}], the model takes [${wanted}].`);
+  }
+  const beyond = shard.y.findIndex((label) => label >= classes);
+  if (beyond !== -1) {
+    throw new Problem(
+      "incompatible-dataset",
+      `Label ${beyond} is ${shard.y[beyond]}; the model has ${classes} classes.`,
+    );
+  }
+  return classes;
+}
