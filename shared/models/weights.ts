@@ -54,9 +54,11 @@ export function checkWeights(
   for (const { name, shape } of specs) {
     known.add(name);
     const found = shapes.get(name);
-    if (found === undefined) differences.push(`${name} is missing`);
-    else if (found.join() !== shape.join())
+    if (found === undefined) {
+      differences.push(`${name} is missing`);
+    } else if (found.join() !== shape.join()) {
       differences.push(`${name} is [${found}], the architecture needs [${shape}]`);
+    }
   }
   for (const name of shapes.keys()) if (!known.has(name)) differences.push(`${name} is not part of the architecture`);
   if (differences.length > 0) {
