@@ -39,6 +39,9 @@ export function layoutSafetensors(
     tensors.push({ name, dtype, shape, begin: offset, end: offset + bytes });
     offset += bytes;
   }
+  if (specs.some(({ name }) => name === "__metadata__")) {
+    throw new Problem("malformed-safetensors", "A tensor cannot be called __metadata__.", { tensor: "__metadata__" });
+  }
   if (new Set(specs.map((spec) => spec.name)).size !== specs.length) {
     throw new Problem("malformed-safetensors", "Two tensors have the same name.");
   }

@@ -16,7 +16,10 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-zygote", "--disable-qu
  */
 export async function launchBrowser(): Promise<Browser | undefined> {
   const failures: string[] = [];
-  for (const find of [() => packaged.executablePath(), ...INSTALLED.filter(existsSync).map((path) => async () => path)]) {
+  for (const find of [
+    () => packaged.executablePath(),
+    ...INSTALLED.filter(existsSync).map((path) => async () => path),
+  ]) {
     try {
       const browser = await chromium.launch({ executablePath: await find(), args: ARGUMENTS });
       await (await browser.newPage()).close();
