@@ -40,7 +40,7 @@ CREATE TABLE models (
   bytes INTEGER NOT NULL,
   sha256 TEXT NOT NULL, -- of model.safetensors
   data_offset INTEGER NOT NULL, -- where its data section, weights.bin, begins
-  data_sha256 TEXT NOT NULL, -- of weights.bin
+  data_sha256 TEXT, -- of weights.bin; NULL where TF.js cannot read the dtypes
   manifest_sha256 TEXT NOT NULL,
   manifest_bytes INTEGER NOT NULL,
   created_at TEXT NOT NULL
