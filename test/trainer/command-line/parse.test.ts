@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { defineCommand } from "../../../trainer/command-line/command.ts";
+import {
+  choice,
+  flag,
+  layerWidths,
+  optional,
+  realNumber,
+  seed,
+  text,
+  wholeNumber,
+} from "../../../trainer/command-line/options.ts";
+import { parseLine } from "../../../trainer/command-line/parse.ts";
+import { suggest } from "../../../trainer/command-line/suggest.ts";
+
+const command = defineCommand({
+  name: "demo",
+  summary: "",
+  description: "",
+  options: {
+    kind: choice(["one", "two"], { help: "", fallback: "one" }),
+    ratio: realNumber("a share in [0, 1)", (share) => share >= 0 && share < 1, { help: "", fallback: "0.5" }),
+    epochs: wholeNumber(1, 100, { help: "", fallback: "3" }),
+    seed: optional(seed({ help: "" })),
+    hidden: layerWidths({ help: "", fallback: "8x2" }),
+    out: text({ help: "", short: "o", placeholder: "DIR" }),
+    quick: flag("", "q"),
+  },
+  examples: [],
+  run: () => Promise.resolve(),
+});
+
+const parse = (line: string) => parseLine(command, line.split(" ")).values;
+
+describe("parseLine", () => {
+  it("parses every value and fills in the defaults", () => {
+    expect(parse("--out x")).toEqual({
+      kind: "one",
+      ratio: 0.5,
+      epochs: 3,
+      seed: undefined,
+      hidden: [8, 8],
+      out: "x",
+      quick: false,
+    });
+    expect(parse("-o x -q --kind two --ratio=.25 --epochs 100 --seed 18446744073709551615 --hidden 4,3x2")).toEqual({
+      kind: "two",
+      ratio: 0.25,
+      epochs: 100,
+      seed: 2n ** 64n - 1n,
+      hidden: [4, 3, 3],
+      out: "x",
+      quick: true,
+    });
+    expect(parse("--out x --hidden=")["hidden"]).toEqual([]);
+  });
+
+  it.each([
+    ["--out x --epohcs 3", /^Unknown option --epohcs\. Did you mean --epochs\? See edgefuse demo --help\.$/],
+    ["--out x --zzzzzz", /^Unknown option --zzzzzz\. See/],
+    ["--out x --__proto__ y", /^Unknown option --__proto__\./],
+    ["--out x -z", /^Unknown option -z\./],
+    ["--out x --out y", /^--out is given twice/],
+    ["--out", /^--out needs a value \(DIR\)/],
+    ["--out --quick", /--out needs a value; write --out=--quick/],
+    ["--out x --quick=yes", /--quick takes no value/],
+    ["--out x y", /^Unexpected "y": this command takes options only/],
+    ["--quick", /^--out DIR is needed/],
+    ["--out x --kind three", /--kind "three" is not valid: it takes one of one, two\./],
+    ["--out x --ratio 1", /a share in \[0, 1\)/],
+    ["--out x --ratio=-0.1", /a share in \[0, 1\)/],
+    ["--out x --ratio nan", /a share in \[0, 1\)/],
+    ["--out x --ratio 0x1", /a share in \[0, 1\)/],
+    ["--out x --epochs 1.5", /a whole number from 1 to 100/],
+    ["--out x --epochs 101", /a whole number from 1 to 100/],
+    ["--out x --seed 18446744073709551616", /0 to 2\^64 - 1/],
+    ["--out x --hidden 8x", /widths such as/],
+    ["--out x --hidden 8x300", /at most 256 layers/],
+    ["--out x --hidden 0", /widths such as/],
+  ])("refuses %s", (line, message) => {
+    expect(() => parse(line)).toThrow(
+      expect.objectContaining({ kind: "usage", message: expect.stringMatching(message) }),
+    );
+  });
+
+  it("asks for nothing else when help is asked for", () => {
+    expect(parseLine(command, ["--help"])).toMatchObject({ help: true, values: {} });
+  });
+});
+
+describe("suggest", () => {
+  it("finds the nearest word, swaps counting once, and nothing far away", () => {
+    expect(suggest("tarin", ["shard", "train", "push"])).toBe("train");
+    expect(suggest("learning-rat", ["learning-rate", "batch"])).toBe("learning-rate");
+    expect(suggest("frobnicate", ["shard", "train", "push"])).toBeUndefined();
+  });
+});

@@ -1,0 +1,82 @@
+import { parseArgs, type ParseArgsOptionDescriptor } from "node:util";
+import { Failure } from "../failure.ts";
+import { type AnyCommand, COMMON_OPTIONS } from "./command.ts";
+import { type Option, type Options, parseValue } from "./options.ts";
+import { didYouMean } from "./suggest.ts";
+
+export interface ParsedLine {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly operands: readonly string[];
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+/**
+ * Parses the words after a command's name. Nothing is guessed: an unknown or repeated option, a missing value, an
+ * operand too many each end the run before it does anything.
+ * @throws Failure `usage`
+ */
+export function parseLine(command: AnyCommand, words: readonly string[]): ParsedLine {
+  const options: Options = { ...command.options, ...COMMON_OPTIONS };
+  // `strict: false` reports every word as a token instead of throwing, so that the messages can be ours.
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: Object.fromEntries(Object.entries(options).map(([name, option]) => [name, descriptor(option)])),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+
+  const given = new Map<string, string>();
+  const operands: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") operands.push(token.value);
+    if (token.kind !== "option") continue;
+    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+    if (option === undefined) {
+      throw usage(command, `Unknown option ${token.rawName}.${didYouMean(token.name, Object.keys(options), "--")}`);
+    }
+    if (given.has(token.name)) throw usage(command, `${token.rawName} is given twice.`);
+    if (option.kind === "flag") {
+      if (token.value !== undefined) throw usage(command, `${token.rawName} takes no value.`);
+      given.set(token.name, "");
+      continue;
+    }
+    if (token.value === undefined) throw usage(command, `${token.rawName} needs a value (${option.placeholder}).`);
+    if (!token.inlineValue && token.value.startsWith("-") && token.value.length > 1) {
+      throw usage(command, `${token.rawName} needs a value; write --${token.name}=${token.value} if that is it.`);
+    }
+    given.set(token.name, token.value);
+  }
+
+  const help = given.has("help");
+  if (!help) checkOperands(command, operands);
+  return { help, json: given.has("json"), operands, values: help ? {} : readValues(command, given) };
+}
+
+function descriptor(option: Option): ParseArgsOptionDescriptor {
+  const type = option.kind === "flag" ? "boolean" : "string";
+  return option.short === undefined ? { type } : { type, short: option.short };
+}
+
+function readValues(command: AnyCommand, given: ReadonlyMap<string, string>): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(command.options)) {
+    values[name] = option.kind === "flag" ? given.has(name) : parseValue(name, option, given.get(name));
+  }
+  return values;
+}
+
+function checkOperands(command: AnyCommand, operands: readonly string[]): void {
+  const [first] = operands;
+  if (command.operands === undefined && first !== undefined) {
+    throw usage(command, `Unexpected ${JSON.stringify(first)}: this command takes options only.`);
+  }
+  if (command.operands !== undefined && operands.length < command.operands.least) {
+    throw usage(command, `${command.operands.placeholder} is needed: ${command.operands.help}.`);
+  }
+}
+
+function usage(command: AnyCommand, message: string): Failure {
+  return new Failure("usage", `${message} See edgefuse ${command.name} --help.`);
+}

@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { defineCommand } from "../command-line/command.ts";
+import { choice, optional, text, wholeNumber } from "../command-line/options.ts";
+import { SPLIT_NAMES } from "../data/dataset.ts";
+import { shardFiles } from "../data/slice-shards.ts";
+import { writeAtomically } from "../storage/atomic-file.ts";
+import { DATASET_OPTIONS, loadFromOptions } from "./dataset-options.ts";
+
+export const shard = defineCommand({
+  name: "shard",
+  summary: "write validation shards from a dataset",
+  description:
+    "Cuts a split into shards, the files on which a worker evaluates models: safetensors with x (bytes, with scale and\n" +
+    "offset in the metadata) and y. Writes OUT/DATASET-SPLIT-1.safetensors, … Equal data gives equal bytes.",
+  options: {
+    ...DATASET_OPTIONS,
+    split: choice(SPLIT_NAMES, { help: "which split", fallback: "validation" }),
+    size: wholeNumber(1, 1_000_000, { help: "samples a shard; the last may have fewer", fallback: "1000" }),
+    limit: optional(wholeNumber(1, 1_000_000_000, { help: "samples in all (default: the whole split)" })),
+    out: text({ help: "folder for the shards", placeholder: "DIR" }),
+  },
+  examples: [
+    { what: "the validation split in two shards", line: "edgefuse shard --dataset glyphs --size 1000 --out shards" },
+    { what: "MNIST from a folder", line: "edgefuse shard --dataset mnist --data-dir mnist --out shards --json" },
+  ],
+  async run(values, _operands, context) {
+    const dataset = await loadFromOptions(values, context);
+    let index = 0;
+    for (const { count, file } of shardFiles(dataset[values.split], values.size, values.limit)) {
+      context.signal.throwIfAborted();
+      index++;
+      const path = join(values.out, `${dataset.name}-${values.split}-${index}.safetensors`);
+      await writeAtomically(path, file);
+      const sha256 = createHash("sha256").update(file).digest("hex");
+      const value = { event: "shard", path, sha256, dataset: dataset.name, split: values.split, samples: count };
+      context.terminal.result(value, `${sha256}  ${path}  ${count} samples`);
+    }
+  },
+});

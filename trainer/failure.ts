@@ -1,0 +1,68 @@
+import { PROBLEMS, Problem } from "../shared/problem.ts";
+
+/**
+ * Why a command ended, and with which exit code. Scripts and schedulers branch on these numbers: they are added, never
+ * changed. 75 is EX_TEMPFAIL of sysexits.h; 130 and 143 are 128 + the signal, as shells report it.
+ */
+export const EXIT_CODES = {
+  ok: { code: 0, meaning: "done" },
+  internal: { code: 1, meaning: "something failed inside edgefuse; please report it" },
+  usage: { code: 2, meaning: "the command line is not valid" },
+  "bad-input": { code: 3, meaning: "a file or dataset is not what it should be" },
+  refused: { code: 4, meaning: "not found, or refused by the worker or the bucket" },
+  unreachable: { code: 5, meaning: "network or storage failed; running again may help" },
+  diverged: { code: 6, meaning: "training diverged; nothing was written" },
+  "resume-me": { code: 75, meaning: "stopped in good order; run the same command again to go on" },
+  interrupted: { code: 130, meaning: "interrupted (SIGINT); nothing half-written" },
+  terminated: { code: 143, meaning: "terminated (SIGTERM); nothing half-written" },
+} as const satisfies Record<string, { code: number; meaning: string }>;
+
+export type Outcome = keyof typeof EXIT_CODES;
+export type FailureKind = Exclude<Outcome, "ok">;
+
+/** Anything the trainer gives up on deliberately. The message is one line: what, which, what to do. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** The failure that stands for any error: a {@link Failure} itself, a Problem by its status, file errors by their code. */
+export function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof Problem) return new Failure(kindOfProblem(error), oneLine(error.message), { cause: error });
+  if (error instanceof Error) {
+    const code = "code" in error ? error.code : undefined;
+    switch (code) {
+      case "ENOENT":
+      case "EISDIR":
+      case "ENOTDIR":
+        return new Failure("bad-input", oneLine(error.message), { cause: error });
+      case "EACCES":
+      case "EPERM":
+      case "EROFS":
+      case "ENOSPC":
+      case "EDQUOT":
+      case "EIO":
+        return new Failure("unreachable", oneLine(error.message), { cause: error });
+      default:
+        return new Failure("internal", oneLine(error.message), { cause: error });
+    }
+  }
+  return new Failure("internal", oneLine(String(error)));
+}
+
+function kindOfProblem(problem: Problem): FailureKind {
+  const { status } = PROBLEMS[problem.code];
+  if (status === 401 || status === 403 || status === 404) return "refused";
+  if (status === 503) return "unreachable";
+  return status < 500 ? "bad-input" : "internal";
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, " ").trim();
+}
