@@ -12,6 +12,11 @@ export interface TrainMembersOptions {
   readonly onProgress?: ((progress: MemberProgress) => void) | undefined;
   /** Called as each model is ready, in no fixed order. */
   readonly onTrained?: ((member: TrainedMember, task: number) => void) | undefined;
+  /**
+   * Called for a model whose loss diverged; the others go on, and the result lacks it. Without this, one that diverges
+   * fails them all.
+   */
+  readonly onDiverged?: ((task: number) => void) | undefined;
   /** Stops all threads at once; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -19,12 +24,12 @@ export interface TrainMembersOptions {
 /**
  * Trains models in parallel worker threads. A thread that finishes takes the next task, of whatever family, so threads
  * idle only at the very end.
- * @returns one result a task, in the order of the tasks
+ * @returns one result a task that did not diverge, in the order of the tasks
  * @throws Failure `usage` before anything starts, `diverged` or `internal` from the first model that fails (the others are stopped)
  */
 export async function trainMembers(
   tasks: readonly MemberTask[],
-  { threads = availableParallelism(), onProgress, onTrained, signal }: TrainMembersOptions = {},
+  { threads = availableParallelism(), onProgress, onTrained, onDiverged, signal }: TrainMembersOptions = {},
 ): Promise<TrainedMember[]> {
   for (const task of tasks) checkTask(task);
   signal?.throwIfAborted();
@@ -65,6 +70,11 @@ export async function trainMembers(
             takeTask();
             break;
           case "failed":
+            if (message.kind === "diverged" && onDiverged !== undefined) {
+              onDiverged(message.index);
+              takeTask();
+              break;
+            }
             reject(new Failure(message.kind, message.message, { cause: message.stack }));
             break;
         }

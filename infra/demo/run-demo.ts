@@ -1,0 +1,165 @@
+import { evaluateShard } from "../../shared/evaluation/evaluate.ts";
+import type { Shard } from "../../shared/evaluation/shard.ts";
+import { EdgefuseClient } from "../../shared/api/client.ts";
+import { type CheckpointId, datasetName } from "../../shared/identity.ts";
+import { assignWeights, buildModel, decodeWeights, readArchitecture } from "../../shared/models/index.ts";
+import { decodeSafetensors } from "../../shared/safetensors/index.ts";
+import { startWasmBackend } from "../../trainer/backend/wasm.ts";
+import type { Dataset } from "../../trainer/data/dataset.ts";
+import { shardFiles } from "../../trainer/data/slice-shards.ts";
+import { Failure } from "../../trainer/failure.ts";
+import { connectS3, uploadObject } from "../../trainer/storage/s3.ts";
+import { familyTasks, REFERENCE_REGIME } from "../../trainer/training/run-family.ts";
+import type { MemberProgress, TrainedMember } from "../../trainer/training/member-task.ts";
+import { trainMembers } from "../../trainer/training/train-members.ts";
+import type { LocalWorker } from "../local/start-worker.ts";
+import type { DemoRow } from "./report.ts";
+
+/** The regime in which unmasked pairs have a large barrier: deep, narrow, a high learning rate. */
+const HIDDEN = [128, 128, 128, 128, 128, 128];
+const FIXED_RATIOS = [0, 0.4, 0.8];
+const SHARD_SIZE = 1000;
+const MOST_ATTEMPTS = 5;
+
+/** A pair of models to make: which one of its ratio, and how often its training has diverged so far. */
+interface PairTask {
+  readonly pair: number;
+  readonly fixedRatio: number;
+  readonly attempt: number;
+}
+
+export interface DemoRun {
+  readonly pairs: number;
+  readonly epochs: number;
+  readonly signal: AbortSignal;
+  /** Called before a round of training with the names of its models; returns who hears of their progress. */
+  onRound(labels: readonly string[]): { update(progress: MemberProgress): void; finish(): void };
+  notify(message: string): void;
+}
+
+/**
+ * The whole path, for every pair: train two models of one family, upload them through S3, register, fuse, probe, fetch
+ * the fused model back over HTTP and evaluate it here.
+ *
+ * The regime is rough on purpose, and about one unmasked model in ten diverges in it. Such a pair is trained again from
+ * another seed, and that is said.
+ * @returns a row a pair, by pair, then by fixed ratio
+ */
+export async function runDemo(worker: LocalWorker, dataset: Dataset, run: DemoRun): Promise<DemoRow[]> {
+  const client = new EdgefuseClient({ url: worker.url, token: worker.adminToken });
+  const s3 = connectS3({ ...worker.s3, region: "auto", sessionToken: undefined });
+  const upload = async (member: TrainedMember) => {
+    const key = `checkpoints/${member.sha256}.safetensors`;
+    await uploadObject(s3, worker.s3.bucket, key, member.file, { signal: run.signal });
+    return (await client.registerCheckpoint(key)).id;
+  };
+
+  const name = datasetName.parse(dataset.name);
+  const shardIds = [];
+  for (const { file } of shardFiles(dataset.validation, SHARD_SIZE)) shardIds.push((await client.uploadShard(file)).id);
+  await client.putDataset(name, { shards: shardIds });
+  run.notify(`${dataset.validation.count} validation samples uploaded in ${shardIds.length} shards`);
+
+  await startWasmBackend();
+  const rows: Promise<DemoRow>[] = [];
+  for (let pair = 1; pair <= run.pairs; pair++) {
+    let pending: PairTask[] = FIXED_RATIOS.map((fixedRatio) => ({ pair, fixedRatio, attempt: 0 }));
+    while (pending.length > 0) {
+      const { trained, diverged } = await trainRound(dataset, pending, run);
+      for (const [a, b] of trained) {
+        const row = Promise.all([upload(a), upload(b)]).then((ids) => fusePair(client, dataset, [a, b], ids));
+        row.catch(() => undefined); // reported below, once the next round has been trained
+        rows.push(row);
+      }
+      for (const { fixedRatio } of diverged) {
+        run.notify(`pair ${pair} at fixed ratio ${fixedRatio} diverged; training it again from another seed`);
+      }
+      pending = diverged.map((task) => ({ ...task, attempt: task.attempt + 1 }));
+      if (pending.some(({ attempt }) => attempt > MOST_ATTEMPTS)) {
+        throw new Failure(
+          "diverged",
+          `Training diverged ${MOST_ATTEMPTS} times in a row; the learning rate is too high.`,
+        );
+      }
+    }
+  }
+  return Promise.all(rows);
+}
+
+/** Trains the pairs of one round side by side. Tasks 2i and 2i + 1 are one family: same start, same mask, own order. */
+async function trainRound(
+  dataset: Dataset,
+  pairs: readonly PairTask[],
+  { epochs, signal, onRound }: DemoRun,
+): Promise<{ trained: (readonly [TrainedMember, TrainedMember])[]; diverged: PairTask[] }> {
+  const tasks = pairs.flatMap(({ pair, fixedRatio, attempt }) =>
+    familyTasks({
+      dataset,
+      hidden: HIDDEN,
+      seed: BigInt(100 + pair + 1000 * attempt),
+      maskSeed: BigInt(200 + pair + 1000 * attempt),
+      fixedRatio,
+      models: 2,
+      regime: { ...REFERENCE_REGIME, epochs },
+    }),
+  );
+  const members: (TrainedMember | undefined)[] = tasks.map(() => undefined);
+  const board = onRound(tasks.map(({ label }) => label));
+  try {
+    await trainMembers(tasks, {
+      signal,
+      onProgress: (progress) => board.update(progress),
+      onTrained: (member, task) => (members[task] = member),
+      onDiverged: () => undefined,
+    });
+  } finally {
+    board.finish();
+  }
+  const trained: (readonly [TrainedMember, TrainedMember])[] = [];
+  const diverged: PairTask[] = [];
+  for (const [index, pair] of pairs.entries()) {
+    const [a, b] = [members[2 * index], members[2 * index + 1]];
+    if (a === undefined || b === undefined) diverged.push(pair);
+    else trained.push([a, b]);
+  }
+  return { trained, diverged };
+}
+
+/** Fuses and probes two registered checkpoints, and judges the fused model as a stranger would: by its bytes. */
+async function fusePair(
+  client: EdgefuseClient,
+  dataset: Dataset,
+  [a, b]: readonly [TrainedMember, TrainedMember],
+  [first, second]: readonly [CheckpointId, CheckpointId],
+): Promise<DemoRow> {
+  const fusion = await client.createFusion({
+    recipe: { method: "linear", inputs: [{ checkpoint: first }, { checkpoint: second }] },
+  });
+  const probe = await client.createProbe({ a: first, b: second, dataset: datasetName.parse(dataset.name) });
+  const file = await client.fetchModel(fusion.id);
+  const { alignment } = await client.fetchManifest(fusion.id);
+  return {
+    fixedRatio: a.fixedRatio,
+    accuracies: [a.metrics.validationAccuracy, b.metrics.validationAccuracy],
+    fusedAccuracy: accuracyOf(file, dataset.validation),
+    accuracyBarrier: probe.accuracyBarrier,
+    lossBarrier: probe.lossBarrier,
+    alignment: a.fixedRatio === 0 ? "no mask" : alignment.verified ? "verified" : "not verified",
+    model: fusion.id,
+    probe: probe.id,
+    points: probe.points,
+  };
+}
+
+/** Accuracy of a safetensors file on this machine's own backend: nothing that the worker says is believed. */
+function accuracyOf(file: Uint8Array<ArrayBuffer>, samples: Shard): number {
+  const { header, bytes } = decodeSafetensors(file);
+  const model = buildModel(readArchitecture(header.metadata));
+  try {
+    assignWeights(model, decodeWeights(header, bytes));
+    const { correct, count } = evaluateShard(model, samples);
+    return correct / count;
+  } finally {
+    model.dispose();
+  }
+}
