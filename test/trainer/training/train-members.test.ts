@@ -122,6 +122,15 @@ describe("trainFamily", () => {
     });
   });
 
+  it("goes on with the others where a caller takes divergence upon itself", async () => {
+    const wild = { ...family, seed: family.seed + 1n, regime: { ...family.regime, learningRate: 1e6 } };
+    const diverged: number[] = [];
+    const tasks = [...familyTasks(wild), ...familyTasks(family)];
+    const trained = await trainMembers(tasks, { onDiverged: (task) => diverged.push(task) });
+    expect(diverged.toSorted()).toEqual(Array.from({ length: wild.models }, (_, index) => index));
+    expect(trained.map(({ sha256 }) => sha256)).toEqual((await trainFamily(family)).map(({ sha256 }) => sha256));
+  });
+
   it("stops all threads when told to", async () => {
     const stop = new AbortController();
     const long = { ...family, regime: { ...family.regime, epochs: 1_000_000 } };
