@@ -38,6 +38,7 @@ export const PROBLEMS = {
   "incompatible-weights": { status: 422, title: "The weights do not fit the architecture" },
   "incompatible-dataset": { status: 422, title: "The model and the dataset do not fit each other" },
   "too-large-for-isolate": { status: 422, title: "This exceeds what one isolate can hold" },
+  "catalog-not-migrated": { status: 503, title: "The catalog has no tables yet" },
   "over-budget": { status: 503, title: "The memory budget is in use; try again shortly" },
   internal: { status: 500, title: "Something failed inside edgefuse" },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -1,0 +1,56 @@
+import * as z from "zod";
+import { alignmentSchema } from "../alignment/metadata.ts";
+import { checkpointId } from "../identity.ts";
+import { architectureSchema } from "../models/architecture.ts";
+import { pageOf } from "./paging.ts";
+
+/** Media types under which a safetensors file may be uploaded. */
+export const SAFETENSORS_MEDIA_TYPES = [
+  "application/octet-stream",
+  "application/vnd.safetensors",
+  "application/x-safetensors",
+] as const;
+
+/** Registers an object that was uploaded through S3. */
+export const registerRequest = z
+  .strictObject({
+    key: z.string().min(1).max(1024).describe("`checkpoints/<sha256>.safetensors`, or anything below `incoming/`"),
+  })
+  .meta({ id: "RegisterRequest" });
+
+export type RegisterRequest = z.infer<typeof registerRequest>;
+
+/** What the catalog knows of a checkpoint without opening it. */
+export const checkpointSummary = z
+  .object({
+    id: checkpointId,
+    bytes: z.int(),
+    tensors: z.int().describe("Number of tensors"),
+    elements: z.int().describe("Number of elements of all tensors"),
+    dtypes: z.array(z.string()),
+    architecture: z.string().nullable().describe("Name of the architecture, such as `mlp`"),
+    alignment: alignmentSchema.nullable().describe("The mask it declares to be trained under"),
+    createdAt: z.string().describe("RFC 3339"),
+  })
+  .meta({ id: "CheckpointSummary" });
+
+export const tensorDescription = z.object({
+  name: z.string(),
+  dtype: z.string(),
+  shape: z.array(z.int()),
+});
+
+/** A checkpoint with its header. */
+export const checkpointDescription = checkpointSummary
+  .omit({ architecture: true })
+  .extend({
+    architecture: architectureSchema.nullable(),
+    metadata: z.record(z.string(), z.string()).describe("`__metadata__` of the file, as it is"),
+    header: z.array(tensorDescription).describe("Tensors in the order of their bytes"),
+  })
+  .meta({ id: "Checkpoint" });
+
+export const checkpointPage = pageOf(checkpointSummary).meta({ id: "CheckpointPage" });
+
+export type CheckpointSummary = z.infer<typeof checkpointSummary>;
+export type CheckpointDescription = z.infer<typeof checkpointDescription>;

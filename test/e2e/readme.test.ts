@@ -1,0 +1,96 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const run = promisify(execFile);
+
+/** Commands that `.ci/run` runs as they stand, or that a test of its own runs with fewer epochs. */
+const ELSEWHERE = [
+  "npm ci && npm run demo",
+  "npm ci && npm test",
+  "npm run demo -- --dataset mnist --data-dir ../shared/data/mnist --pairs 5",
+];
+const SERVER = "EDGEFUSE_ADMIN_TOKEN=choose-one npm run dev -- --port 8787";
+
+const readme = await readFile(join(ROOT, "README.md"), "utf8");
+const blocks = Array.from(readme.matchAll(/^```sh\n(.*?)^```$/gms), (match) => (match[1] ?? "").trim());
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  return port;
+}
+
+describe("the README", () => {
+  let folder: string;
+  let port: number;
+  let server: ReturnType<typeof spawn>;
+  let transcript = "";
+
+  beforeAll(async () => {
+    // A folder that looks like the checkout, so that what the commands write does not land in it.
+    folder = await mkdtemp(join(tmpdir(), "edgefuse-readme-"));
+    for (const name of await readdir(ROOT)) {
+      if (!name.startsWith(".git")) await symlink(join(ROOT, name), join(folder, name));
+    }
+    port = await freePort();
+    const command = SERVER.replace("8787", `${port} --state ${join(folder, "state")}`);
+    server = spawn("bash", ["-c", `exec ${command.replace(/^(\S+)=(\S+) /, "env $1=$2 ")}`], {
+      cwd: folder,
+      detached: true,
+    });
+    server.stdout?.on("data", (chunk: Buffer) => (transcript += chunk.toString()));
+    server.stderr?.on("data", (chunk: Buffer) => (transcript += chunk.toString()));
+    for (let attempt = 0; ; attempt++) {
+      const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+      if (answer?.ok === true) break;
+      if (attempt === 400) throw new Error(`the worker did not start:\n${transcript}`);
+      await new Promise((wake) => setTimeout(wake, 250));
+    }
+  });
+
+  afterAll(async () => {
+    const ended = once(server, "exit");
+    if (server.pid !== undefined) process.kill(-server.pid, "SIGTERM");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("shows commands", () => {
+    expect(blocks).toContain(SERVER);
+    for (const command of ELSEWHERE) expect(blocks).toContain(command);
+  });
+
+  it("names the commands that CI runs", async () => {
+    const script = await readFile(join(ROOT, ".ci/run"), "utf8");
+    for (const line of ["npm ci", "npm run demo", "npm test"]) expect(script).toMatch(new RegExp(`^${line}( |$)`, "m"));
+  });
+
+  it("says of a started worker where it is and where the token comes from, and not the token", () => {
+    expect(transcript).toContain(`http://127.0.0.1:${port}`);
+    expect(transcript).toContain("from EDGEFUSE_ADMIN_TOKEN");
+    expect(transcript).not.toContain("choose-one");
+  });
+
+  it("shows commands that work, in order, in one shell", async () => {
+    const lines = blocks.filter((block) => block !== SERVER && !ELSEWHERE.includes(block));
+    expect(lines.length).toBeGreaterThan(7);
+    const script = lines.join("\n").replaceAll("8787", String(port));
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: folder, maxBuffer: 2 ** 24 });
+
+    expect(await readFile(join(folder, "barrier.svg"), "utf8")).toMatch(/^<svg /);
+    const fused = await readFile(join(folder, "fused.safetensors"));
+    expect(fused.length).toBeGreaterThan(700_000);
+    expect(stdout).toContain('"verified":true');
+    expect(stdout).toContain('"code":"checkpoint-not-found"');
+    expect(stdout).toMatch(/\D8\n/); // bytes of the range
+  }, 300_000);
+});

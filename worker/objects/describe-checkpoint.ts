@@ -1,0 +1,40 @@
+import { readAlignment } from "../../shared/alignment/metadata.ts";
+import type { CheckpointDescription, CheckpointSummary } from "../../shared/api/checkpoints.ts";
+import type { CheckpointId } from "../../shared/identity.ts";
+import { type Architecture, MODEL_KEY, readArchitecture } from "../../shared/models/architecture.ts";
+import { Problem } from "../../shared/problem.ts";
+import { elementCount, type SafetensorsHeader } from "../../shared/safetensors/index.ts";
+
+/** What a checkpoint's header says, for the catalog. */
+export function summarizeCheckpoint(id: CheckpointId, header: SafetensorsHeader, createdAt: string): CheckpointSummary {
+  return {
+    id,
+    bytes: header.fileLength,
+    tensors: header.tensors.length,
+    elements: header.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    dtypes: [...new Set(header.tensors.map(({ dtype }) => dtype))].sort(),
+    architecture: knownArchitecture(header)?.architecture ?? null,
+    alignment: readAlignment(header.metadata) ?? null,
+    createdAt,
+  };
+}
+
+export function describeCheckpoint(summary: CheckpointSummary, header: SafetensorsHeader): CheckpointDescription {
+  return {
+    ...summary,
+    architecture: knownArchitecture(header) ?? null,
+    metadata: { ...header.metadata },
+    header: header.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
+  };
+}
+
+/** Checkpoints of other tools declare no architecture, and need none to be fused. */
+function knownArchitecture({ metadata }: SafetensorsHeader): Architecture | undefined {
+  if (metadata[MODEL_KEY] === undefined) return undefined;
+  try {
+    return readArchitecture(metadata);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
