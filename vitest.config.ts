@@ -4,7 +4,8 @@ import { defineConfig } from "vitest/config";
 /** Two kinds of test: `node` for the core, the trainer and everything over real HTTP; `workerd` inside the runtime. */
 export default defineConfig({
   test: {
-    reporters: process.env["CI"] === "true" ? ["default", ["json", { outputFile: ".edgefuse/test-results.json" }]] : ["default"],
+    reporters:
+      process.env["CI"] === "true" ? ["default", ["json", { outputFile: ".edgefuse/test-results.json" }]] : ["default"],
     projects: [
       {
         test: {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import type * as tfjs from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -81,10 +82,10 @@ describe.skipIf(browser === undefined)("a fused model in a real browser", () => 
         await tab.goto(`http://127.0.0.1:${(page.address() as AddressInfo).port}/`);
         const predicted = await tab.evaluate(
           async ([url, data, samples]) => {
-            const { tf: loaded } = globalThis as unknown as { tf: typeof import("@tensorflow/tfjs") };
+            const { tf: loaded } = globalThis as unknown as { tf: typeof tfjs };
             await loaded.setBackend("cpu");
             const model = await loaded.loadLayersModel(url);
-            const output = model.predict(loaded.tensor(data, [samples, 4, 3, 1])) as import("@tensorflow/tfjs").Tensor;
+            const output = model.predict(loaded.tensor(data, [samples, 4, 3, 1])) as tfjs.Tensor;
             return { names: model.weights.map((weight) => weight.originalName), output: Array.from(output.dataSync()) };
           },
           [client.modelUrl(id, "model.json"), values, SAMPLES] as const,
@@ -99,8 +100,9 @@ describe.skipIf(browser === undefined)("a fused model in a real browser", () => 
         ]);
         expect(predicted.output).toHaveLength(SAMPLES * 5);
         expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(0.1);
-        for (const [index, value] of predicted.output.entries())
+        for (const [index, value] of predicted.output.entries()) {
           expect(value).toBeCloseTo(expected[index] ?? Number.NaN, 5);
+        }
       } finally {
         await tab.close();
       }
