@@ -20,7 +20,7 @@ export const demo = defineCommand({
     "them here. Writes OUT/barrier.svg and OUT/report.json. Run it as: npm run demo -- [options]",
   options: {
     ...DATASET_OPTIONS,
-    pairs: wholeNumber(1, 100, { help: "pairs of models at each fixed ratio; medians are reported", fallback: "1" }),
+    pairs: wholeNumber(1, 100, { help: "pairs of models at each fixed ratio; medians are reported", fallback: "3" }),
     epochs: wholeNumber(1, 1000, { help: "passes over the data", fallback: String(REFERENCE_REGIME.epochs) }),
     out: text({ help: "folder for the picture and the report", placeholder: "DIR", fallback: "demo" }),
     keep: flag("leave the worker running at the end and print its addresses"),
