@@ -7,11 +7,13 @@ import { drain } from "./objects/drain.ts";
 import { problemOf, renderProblem } from "./problems/render.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
+import { fuseRoutes } from "./routes/fuse.ts";
 import { fusionRoutes } from "./routes/fusions.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { describeApi, OPENAPI_PATH } from "./routes/openapi.ts";
 import { probeRoutes } from "./routes/probes.ts";
+import { PROBLEM_PAGE_PATH, problemPage } from "./routes/problem-page.ts";
 import { onlyKnownRoutes } from "./routes/route-table.ts";
 import { type Dependencies, newRouter } from "./routes/router.ts";
 import { shardRoutes } from "./routes/shards.ts";
@@ -20,7 +22,7 @@ import { shardRoutes } from "./routes/shards.ts";
 const MAX_JSON_BYTES = 2 ** 20;
 
 /** What anyone may read: liveness, the description of the API, published models. */
-const PUBLIC = /^\/(healthz|openapi\.json|models\/.*)?$/;
+const PUBLIC = /^\/(healthz|openapi\.json|docs\/problems|models\/.*)?$/;
 
 /** The whole application. Everything that is not a binding is passed in. */
 export function createApp(dependencies: Dependencies) {
@@ -45,7 +47,7 @@ export function createApp(dependencies: Dependencies) {
       maxAge: 86_400,
     }),
   );
-  app.use(onlyKnownRoutes(app, [OPENAPI_PATH]));
+  app.use(onlyKnownRoutes(app, [OPENAPI_PATH, PROBLEM_PAGE_PATH]));
   app.use((c, next) => (PUBLIC.test(c.req.path) && isRead(c) ? next() : requireToken(c, next)));
   const limitJson = bodyLimit({
     maxSize: MAX_JSON_BYTES,
@@ -63,10 +65,12 @@ export function createApp(dependencies: Dependencies) {
     .route("/", homeRoutes())
     .route("/", checkpointRoutes(dependencies))
     .route("/", fusionRoutes(dependencies))
-    .route("/", modelRoutes())
+    .route("/", fuseRoutes())
+    .route("/", modelRoutes(dependencies))
     .route("/", shardRoutes(dependencies))
     .route("/", datasetRoutes(dependencies))
     .route("/", probeRoutes(dependencies));
+  app.get(PROBLEM_PAGE_PATH, () => problemPage());
   describeApi(app);
   return routed;
 }

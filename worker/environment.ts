@@ -1,5 +1,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
+import { SHARD_BYTES } from "../shared/fusion/output-shards.ts";
+import type { ModelId } from "../shared/identity.ts";
 
 /** Bindings and variables of a deployment; `wrangler.toml` declares the bindings. */
 export interface Environment {
@@ -7,10 +9,24 @@ export interface Environment {
   readonly BUCKET: R2Bucket;
   /** The catalog. */
   readonly CATALOG: D1Database;
+  /** Makes what is too large for one request. */
+  readonly FUSE_WORKFLOW: Workflow<FuseParameters>;
   /** The administrator's bearer token. Without it the deployment accepts nothing but public reads. */
   readonly EDGEFUSE_ADMIN_TOKEN?: string;
   readonly EDGEFUSE_MAX_UPLOAD_BYTES?: string | number;
   readonly EDGEFUSE_MEMORY_BUDGET_BYTES?: string | number;
+  /** Up to so many bytes of input are fused within the request. */
+  readonly EDGEFUSE_INLINE_BYTES?: string | number;
+  /** Tensors of a published shard have at most so many bytes. */
+  readonly EDGEFUSE_SHARD_BYTES?: string | number;
+  /** A running fusion that has shown no sign of life for so long is taken over. */
+  readonly EDGEFUSE_STALL_SECONDS?: string | number;
+}
+
+/** What a fuse Workflow is started with; everything else is in the catalog. */
+export interface FuseParameters {
+  readonly id: ModelId;
+  readonly attempt: number;
 }
 
 export interface AppEnvironment {
@@ -25,6 +41,12 @@ const DEFAULT_MAX_UPLOAD_BYTES = 100_000_000;
 /** An isolate has 128 MB for everything: JS heap, both WASM heaps, code. This is the share for data in flight. */
 const DEFAULT_MEMORY_BUDGET_BYTES = 64 * 2 ** 20;
 
+/** Within what a request comes to, on a busy edge, before its client's patience ends. */
+const DEFAULT_INLINE_BYTES = 64 * 2 ** 20;
+
+/** Longer than any part takes, also of 64 inputs. */
+const DEFAULT_STALL_SECONDS = 60;
+
 const limits = z.object({
   EDGEFUSE_MAX_UPLOAD_BYTES: z.coerce.number().int().min(1).default(DEFAULT_MAX_UPLOAD_BYTES),
   EDGEFUSE_MEMORY_BUDGET_BYTES: z.coerce
@@ -32,13 +54,27 @@ const limits = z.object({
     .int()
     .min(16 * 2 ** 20)
     .default(DEFAULT_MEMORY_BUDGET_BYTES),
+  EDGEFUSE_INLINE_BYTES: z.coerce.number().int().min(0).default(DEFAULT_INLINE_BYTES),
+  EDGEFUSE_SHARD_BYTES: z.coerce.number().int().min(1).default(SHARD_BYTES),
+  EDGEFUSE_STALL_SECONDS: z.coerce.number().min(1).default(DEFAULT_STALL_SECONDS),
 });
 
-/** Limits of this deployment, in bytes. */
-export function limitsOf(environment: Environment): { maxUploadBytes: number; memoryBudgetBytes: number } {
+export interface Limits {
+  readonly maxUploadBytes: number;
+  readonly memoryBudgetBytes: number;
+  readonly inlineBytes: number;
+  readonly shardBytes: number;
+  readonly stallSeconds: number;
+}
+
+/** Limits of this deployment. */
+export function limitsOf(environment: Environment): Limits {
   const parsed = limits.parse(environment);
   return {
     maxUploadBytes: parsed.EDGEFUSE_MAX_UPLOAD_BYTES,
     memoryBudgetBytes: parsed.EDGEFUSE_MEMORY_BUDGET_BYTES,
+    inlineBytes: parsed.EDGEFUSE_INLINE_BYTES,
+    shardBytes: parsed.EDGEFUSE_SHARD_BYTES,
+    stallSeconds: parsed.EDGEFUSE_STALL_SECONDS,
   };
 }

@@ -14,6 +14,8 @@ export interface LocalWorker {
   /** Resolves when the server has ended, by itself or through {@link stop}. */
   readonly ended: Promise<void>;
   stop(): Promise<void>;
+  /** Ends the server and all it started as a crash would, with SIGKILL. */
+  kill(): Promise<void>;
 }
 
 export interface LocalWorkerOptions {
@@ -23,6 +25,8 @@ export interface LocalWorkerOptions {
   readonly port?: number;
   /** Drawn at random where left out. */
   readonly adminToken?: string;
+  /** Variables of the deployment, such as EDGEFUSE_INLINE_BYTES. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Show the server's log on standard error. */
   readonly verbose?: boolean;
 }
@@ -47,12 +51,16 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
 
   const server = run(
     ["dev", ...common, "--ip", "127.0.0.1", "--port", String(port), "--show-interactive-dev-session=false"],
-    { ...environment(), EDGEFUSE_ADMIN_TOKEN: adminToken },
+    { ...environment(), ...options.variables, EDGEFUSE_ADMIN_TOKEN: adminToken },
     verbose,
   );
   const ended = once(server.process, "exit").then(() => undefined);
   const stop = async () => {
     server.process.stdin?.end();
+    await ended;
+  };
+  const kill = async () => {
+    server.process.kill("SIGUSR2");
     await ended;
   };
   const url = `http://127.0.0.1:${port}`;
@@ -62,7 +70,7 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
     await stop();
     throw error;
   }
-  return { url, adminToken, s3: { endpoint: `${url}/cdn-cgi/local/r2/s3`, ...s3 }, ended, stop };
+  return { url, adminToken, s3: { endpoint: `${url}/cdn-cgi/local/r2/s3`, ...s3 }, ended, stop, kill };
 }
 
 /**

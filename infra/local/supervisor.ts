@@ -19,6 +19,8 @@ const end = () => {
 };
 process.stdin.resume().on("end", end).on("close", end);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
+// As a crash would: no good-byes. Tests of what survives one ask for it.
+process.on("SIGUSR2", () => signalGroup("SIGKILL"));
 child.on("exit", (code, signal) => {
   signalGroup("SIGKILL"); // what the command left running
   process.exit(signal === null ? (code ?? 1) : 1);

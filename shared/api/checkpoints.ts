@@ -20,10 +20,21 @@ export const registerRequest = z
 
 export type RegisterRequest = z.infer<typeof registerRequest>;
 
+/** Registers a sharded checkpoint: an index as Hugging Face writes it, and the registered file behind each name. */
+export const compositeCheckpoint = z
+  .strictObject({
+    index: z.looseObject({ weight_map: z.record(z.string(), z.string()) }).describe("`model.safetensors.index.json`"),
+    shards: z.record(z.string(), checkpointId).describe("Checkpoint of each file that the index names"),
+  })
+  .meta({ id: "CompositeCheckpoint" });
+
+export type CompositeCheckpoint = z.infer<typeof compositeCheckpoint>;
+
 /** What the catalog knows of a checkpoint without opening it. */
 export const checkpointSummary = z
   .object({
     id: checkpointId,
+    name: z.string().nullable().describe("What the file was called where it came from"),
     bytes: z.int(),
     tensors: z.int().describe("Number of tensors"),
     elements: z.int().describe("Number of elements of all tensors"),

@@ -1,7 +1,7 @@
 import type { CheckpointId, ModelId, ProbeId } from "../identity.ts";
 import type { CheckpointDescription, CheckpointSummary } from "./checkpoints.ts";
 import type { DatasetDescription, PutDatasetRequest, ShardDescription } from "./datasets.ts";
-import type { CreateFusionRequest, FusionDescription } from "./fusions.ts";
+import type { CreateFusionRequest, FusionDescription, FusionPlanDescription } from "./fusions.ts";
 import type { ModelManifest } from "./manifest.ts";
 import type { Page } from "./paging.ts";
 import type { CreateProbeRequest, ProbeDescription } from "./probes.ts";
@@ -19,6 +19,8 @@ export interface ClientOptions {
 
 /** How often a deployment that is out of memory for the moment is asked. */
 const ATTEMPTS = 6;
+/** Between two looks at a fusion. */
+const POLL_MS = 500;
 
 /** `Retry-After` in seconds, within reason; dates are not used by this API. */
 function retryAfterMs(response: Response): number {
@@ -126,6 +128,32 @@ export class EdgefuseClient {
 
   async describeFusion(id: ModelId): Promise<FusionDescription> {
     return this.#json("GET", `/v1/fusions/${id}`);
+  }
+
+  /**
+   * Waits until a fusion has ended, one way or another; a lazy one is not waited for.
+   * @param onProgress called with every description on the way
+   */
+  async waitForFusion(
+    id: ModelId,
+    onProgress: (fusion: FusionDescription) => void = () => undefined,
+  ): Promise<FusionDescription> {
+    for (;;) {
+      const fusion = await this.describeFusion(id);
+      onProgress(fusion);
+      if (fusion.state !== "queued" && fusion.state !== "running") return fusion;
+      await this.#wait(POLL_MS);
+    }
+  }
+
+  /** Cancels a fusion that is queued or running. */
+  async cancelFusion(id: ModelId): Promise<FusionDescription> {
+    return this.#json("DELETE", `/v1/fusions/${id}`);
+  }
+
+  /** What a recipe comes to, tensor by tensor; nothing is fused. */
+  async planFusion(recipe: CreateFusionRequest["recipe"]): Promise<FusionPlanDescription> {
+    return this.#json("POST", "/v1/fusions/plan", { recipe });
   }
 
   async createProbe(request: CreateProbeRequest): Promise<ProbeDescription> {

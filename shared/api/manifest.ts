@@ -11,12 +11,26 @@ export const modelManifest = z
     inputs: z.array(
       z.object({
         checkpoint: checkpointId,
+        role: z.enum(["input", "base", "statistics"]),
+        name: z.string().nullable().describe("What it was called where it was uploaded"),
         bytes: z.int(),
-        weight: z.number().describe("As the recipe has it"),
-        coefficient: z.number().describe("What the weight comes to: divided by the sum where the recipe normalizes"),
+        weight: z
+          .number()
+          .describe("As the recipe has it; where it differs between tensors, what holds outside of layers"),
+        coefficient: z
+          .number()
+          .nullable()
+          .describe("What the input is multiplied by, where that is one number for all tensors"),
       }),
     ),
+    coefficients: z
+      .record(z.string(), z.array(z.number()))
+      .nullable()
+      .describe("By tensor, what each input, then the base, is multiplied by; null where that is one number for all"),
     sha256: z.string().describe("Of model.safetensors"),
+    parts: z
+      .object({ bytes: z.int().describe("Of each part but the last"), sha256: z.array(z.string()) })
+      .describe("Digests of model.safetensors cut into equal parts, so that a reader can check a range"),
     bytes: z.int(),
     tensors: z.int(),
     elements: z.int(),
@@ -33,7 +47,8 @@ export const modelManifest = z
     }),
     engine: z.object({ name: z.literal("edgefuse"), version: z.string() }),
     createdAt: z.string(),
-    milliseconds: z.number().describe("Reading, averaging and storing together"),
+    milliseconds: z.number().describe("From the request or the Workflow's start until everything was stored"),
+    path: z.enum(["inline", "lazy", "workflow"]).describe("How the bytes were made; they are the same either way"),
   })
   .meta({ id: "Manifest" });
 

@@ -1,6 +1,7 @@
+import { widestOf } from "./chunk-reads.ts";
 import type { FusionPlan, PlannedTensor } from "./plan.ts";
 
-/** A run of elements of one tensor. */
+/** Adjoining elements of one tensor: whole runs, where the method computes by runs. */
 export interface Segment {
   readonly tensor: PlannedTensor;
   readonly first: number;
@@ -13,15 +14,15 @@ export interface Chunk {
   readonly segments: readonly Segment[];
   /** Where the first segment begins in the output file. */
   readonly outputBegin: number;
-  /** The bytes asked for, absolute in the output file. They may cut into the first and the last element. */
+  /** The bytes asked for, absolute in the output file. They may cut into the first and the last element or run. */
   readonly begin: number;
   readonly end: number;
 }
 
 /**
- * Cuts the bytes `[begin, end)` of the output's data section into chunks of whole elements. A chunk may span many
+ * Cuts the bytes `[begin, end)` of the output's data section into chunks of whole elements, or whole runs. A chunk may span many
  * small tensors, or a part of a large one.
- * @param chunkBytes at most so many bytes a chunk, of any one input and of the output; but at least one element
+ * @param chunkBytes at most so many bytes a chunk, of any one input and of the output; but at least one element, or run
  */
 export function* planChunks(plan: FusionPlan, begin: number, end: number, chunkBytes: number): Generator<Chunk> {
   let segments: Segment[] = [];
@@ -31,11 +32,12 @@ export function* planChunks(plan: FusionPlan, begin: number, end: number, chunkB
     const tensor = plan.tensors[index];
     if (tensor === undefined || tensor.outputBegin >= end) break;
     const { outputBegin, outputWidth, elements } = tensor;
-    const width = Math.max(tensor.inputWidth, outputWidth);
-    let first = Math.max(0, Math.floor((begin - outputBegin) / outputWidth));
-    const last = Math.min(elements, Math.ceil((end - outputBegin) / outputWidth));
+    const { run } = tensor;
+    const width = widestOf(tensor);
+    let first = Math.max(0, Math.floor((begin - outputBegin) / outputWidth / run) * run);
+    const last = Math.min(elements, Math.ceil(Math.ceil((end - outputBegin) / outputWidth) / run) * run);
     while (first < last) {
-      let fitting = Math.floor(room / width);
+      let fitting = Math.floor(room / width / run) * run;
       if (fitting < 1) {
         if (segments.length > 0) {
           const chunk = chunkOf(segments, from, end);
@@ -45,7 +47,7 @@ export function* planChunks(plan: FusionPlan, begin: number, end: number, chunkB
           room = chunkBytes;
           continue;
         }
-        fitting = 1;
+        fitting = run;
       }
       const count = Math.min(fitting, last - first);
       segments.push({ tensor, first, count });

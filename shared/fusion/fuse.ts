@@ -1,12 +1,17 @@
 import { MemoryBudget } from "../memory-budget.ts";
 import { Problem } from "../problem.ts";
+import { bookFusion, defaultChunkBytes, fusionBytes } from "./booking.ts";
 import { type ChunkBytes, readChunk } from "./chunk-reads.ts";
 import { type Chunk, planChunks } from "./chunks.ts";
+import { CombinationCombiner, type Combiner, ElementwiseCombiner } from "./combiner.ts";
+import { Doubles } from "./doubles.ts";
 import type { FusionEngine } from "./engine.ts";
 import { FusionPass } from "./pass.ts";
 import type { FusionPlan } from "./plan.ts";
+import { readExactly } from "./read-input.ts";
 import { emptyObservations, type FusionObservations } from "./report.ts";
-import { makeWorkspace, workspaceBytes } from "./workspace.ts";
+import { type FusionStatistics, statisticsForRange } from "./statistics.ts";
+import { makeWorkspace, type Workspace, workspaceBytes } from "./workspace.ts";
 
 export interface FuseOptions {
   /** First byte of the output file; 0 where left out. */
@@ -19,28 +24,13 @@ export interface FuseOptions {
    */
   readonly chunkBytes?: number;
   readonly signal?: AbortSignal;
+  /**
+   * From `gatherStatistics`, for at least the tensors of the range. Where left out, what the range takes is gathered
+   * first.
+   */
+  readonly statistics?: FusionStatistics;
   /** Receives what the range's elements show; see `emptyObservations`. */
   readonly observations?: FusionObservations;
-}
-
-/** Of each input, two chunks are in memory: one being computed, one being read. */
-const CHUNKS_PER_INPUT = 2;
-const LARGEST_CHUNK = 1024 * 1024;
-const SMALLEST_CHUNK = 16 * 1024;
-const DEFAULT_SHARE = 4;
-const WIDEST_ELEMENT = 8;
-
-/** A chunk size with which one fusion takes no more than a quarter of the budget, up to 1 MiB. */
-export function defaultChunkBytes(plan: FusionPlan, { budget }: FusionEngine): number {
-  const share = budget.limitBytes / DEFAULT_SHARE - workspaceBytes(plan);
-  const fitting = Math.floor(share / (CHUNKS_PER_INPUT * plan.inputs.length + 1));
-  return Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, fitting));
-}
-
-/** Bytes that a fusion books while it runs. */
-export function fusionBytes(plan: FusionPlan, chunkBytes: number): number {
-  const chunk = Math.max(chunkBytes, WIDEST_ELEMENT);
-  return workspaceBytes(plan) + (CHUNKS_PER_INPUT * plan.inputs.length + 1) * chunk;
 }
 
 /**
@@ -81,7 +71,8 @@ async function* fuseData(
   options: FuseOptions & { readonly begin: number; readonly end: number; readonly chunkBytes: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const { begin, end, chunkBytes, signal, observations = emptyObservations(plan) } = options;
-  const booking = budget.take(fusionBytes(plan, chunkBytes));
+  const statistics = options.statistics ?? (await statisticsForRange(plan, { kernels, budget }, options));
+  const booking = bookFusion(plan, budget, fusionBytes(plan, chunkBytes));
   // What the booking covers is accounted for once more, buffer by buffer: a mistake in the sum above then shows.
   const own = new MemoryBudget(booking.bytes);
   const release: (() => void)[] = [() => booking.release()];
@@ -90,7 +81,7 @@ async function* fuseData(
     const blocks = own.take(workspaceBytes(plan));
     const workspace = makeWorkspace(plan, kernels);
     release.unshift(() => (workspace.free(), blocks.release()));
-    const combiner = plan.method.prepare(plan.recipe, kernels, workspace.inputs);
+    const combiner = combinerOf(plan, { kernels, budget: own }, workspace, statistics);
     release.unshift(() => combiner.free());
     const pass = new FusionPass(plan, kernels, workspace, combiner, observations);
 
@@ -115,7 +106,7 @@ async function* fuseData(
         const output = new Uint8Array(length);
         try {
           signal?.throwIfAborted();
-          pass.compute(chunk, inputs, output);
+          await pass.compute(chunk, inputs, output);
         } finally {
           inputs.release();
         }
@@ -133,6 +124,18 @@ async function* fuseData(
     );
     for (const free of release) free();
   }
+}
+
+function combinerOf(
+  plan: FusionPlan,
+  { kernels, budget }: FusionEngine,
+  workspace: Workspace,
+  statistics: FusionStatistics,
+): Combiner {
+  const { compute } = plan;
+  if (compute.kind === "combination") return new CombinationCombiner(plan, compute, kernels, workspace, statistics);
+  const doubles = new Doubles(plan, kernels, workspace.blockElements, workspace.inputs);
+  return new ElementwiseCombiner(compute, doubles, statistics, { plan, budget, readSource: readExactly });
 }
 
 function nextOf(chunks: Generator<Chunk>): Chunk | undefined {

@@ -1,23 +1,31 @@
 import type { AveragingKernels, MaskWords } from "../kernels/averaging.ts";
 import { Problem } from "../problem.ts";
-import type { ChunkBytes } from "./chunk-reads.ts";
+import { type ChunkBytes, widthIn } from "./chunk-reads.ts";
 import type { Chunk, Segment } from "./chunks.ts";
+import type { Combiner } from "./combiner.ts";
 import { maskWordsOf } from "./frozen.ts";
-import type { Combiner } from "./methods/index.ts";
 import type { FusionPlan, PlannedTensor, Treatment } from "./plan.ts";
 import type { FusionObservations } from "./report.ts";
 import type { Workspace } from "./workspace.ts";
 
 type Average = Extract<Treatment, { kind: "average" }>;
 
-/** A block of one segment in the heap: what the checks look at. */
+/** A part of a block in the heap: what the checks look at. */
 interface HeapBlock {
   readonly tensor: PlannedTensor;
+  /** Index of the part's first element within the tensor, and within the block. */
   readonly first: number;
+  readonly offset: number;
   readonly count: number;
 }
 
-/** The computing half of a fusion: takes the inputs' bytes of a chunk through the heap, block by block. Synchronous. */
+/** Elements of a tensor. */
+interface Extent {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The computing half of a fusion: takes the inputs' bytes of a chunk through the heap, block by block. */
 export class FusionPass {
   readonly #plan: FusionPlan;
   readonly #kernels: AveragingKernels;
@@ -45,15 +53,23 @@ export class FusionPass {
    * @param output receives the chunk's elements, whole
    * @throws Problem `non-float-mismatch`, `non-finite-values`, `misaligned-inputs`
    */
-  compute(chunk: Chunk, inputs: ChunkBytes, output: Uint8Array<ArrayBuffer>): void {
+  async compute(chunk: Chunk, inputs: ChunkBytes, output: Uint8Array<ArrayBuffer>): Promise<void> {
     let at = 0;
     for (const [index, segment] of chunk.segments.entries()) {
+      const { tensor, count } = segment;
+      const { outputBegin, outputWidth } = tensor;
+      if (tensor.treatment.kind === "average") {
+        const ready = this.#combiner.begin(tensor);
+        if (ready !== undefined) await ready;
+      }
       const bytes = this.#plan.inputs.map((_, input) => inputs.bytes(index, input));
-      const length = segment.count * segment.tensor.outputWidth;
-      const target = output.subarray(at, at + length);
-      // An element whose first byte lies before the range was counted with that byte.
-      const cut = index === 0 && chunk.outputBegin < chunk.begin;
-      this.#computeSegment(segment, bytes, target, cut);
+      const length = count * outputWidth;
+      // An element counts to the range that asks for its first byte; others are computed and checked, not counted.
+      const counted = {
+        begin: Math.ceil((chunk.begin - outputBegin) / outputWidth),
+        end: Math.ceil((chunk.end - outputBegin) / outputWidth),
+      };
+      this.#computeSegment(segment, bytes, output.subarray(at, at + length), counted);
       at += length;
     }
   }
@@ -62,80 +78,98 @@ export class FusionPass {
     { tensor, first, count }: Segment,
     bytes: readonly (Uint8Array<ArrayBuffer> | undefined)[],
     output: Uint8Array<ArrayBuffer>,
-    cut: boolean,
+    counted: Extent,
   ): void {
-    const { treatment, inputWidth, outputWidth } = tensor;
+    const { treatment, outputWidth, run } = tensor;
+    const { inputs, blockElements, output: result } = this.#workspace;
     // Nothing grows the heap while this runs, so one view lasts.
     const heap = new Uint8Array(this.#kernels.heap.memory.buffer);
+    const wholeRuns = Math.floor(blockElements / run) * run;
     let done = 0;
     while (done < count) {
-      // A cut element is a block of its own, which is checked but not counted.
-      const uncounted = cut && done === 0;
-      const size = uncounted ? 1 : Math.min(this.#workspace.blockElements, count - done);
-      for (const [input, address] of this.#workspace.inputs.entries()) {
+      const size = Math.min(wholeRuns, count - done);
+      for (const [input, address] of inputs.entries()) {
+        const width = widthIn(tensor, input);
         const source = bytes[input];
-        if (source !== undefined) heap.set(source.subarray(done * inputWidth, (done + size) * inputWidth), address);
+        if (source !== undefined) heap.set(source.subarray(done * width, (done + size) * width), address);
       }
-      const block = { tensor, first: first + done, count: size };
-      const found = uncounted ? undefined : this.#found;
-      const result =
-        treatment.kind === "average" ? this.#average(block, treatment, found) : this.#copy(block, treatment);
-      output.set(heap.subarray(result, result + size * outputWidth), done * outputWidth);
-      if (found !== undefined) found.elements += size;
+      const suspicious =
+        treatment.kind === "average" &&
+        this.#combiner.combine({
+          tensor,
+          first: first + done,
+          count: size,
+          inputDtype: treatment.input,
+          outputDtype: treatment.output,
+          output: result,
+        }) > 0;
+      this.#check(tensor, { begin: first + done, end: first + done + size }, counted, suspicious);
+      const address = treatment.kind === "average" ? result : (inputs[0] ?? 0);
+      output.set(heap.subarray(address, address + size * outputWidth), done * outputWidth);
       done += size;
     }
   }
 
-  /** @returns heap address of the result */
-  #copy({ tensor, first, count }: HeapBlock, { compare }: Extract<Treatment, { kind: "copy" }>): number {
-    const [reference = 0, ...others] = this.#workspace.inputs;
-    if (compare) {
-      let earliest: { index: number; input: number } | undefined;
-      for (const [other, address] of others.entries()) {
-        const offset = this.#kernels.firstDifference(reference, address, count * tensor.inputWidth);
-        if (offset === undefined) continue;
-        const index = first + Math.floor(offset / tensor.inputWidth);
-        if (earliest === undefined || index < earliest.index) earliest = { index, input: other + 1 };
+  /** Checks a block in at most three parts, of which only the middle one is counted. */
+  #check(tensor: PlannedTensor, block: Extent, counted: Extent, suspicious: boolean): void {
+    const begin = Math.min(Math.max(block.begin, counted.begin), block.end);
+    const end = Math.max(begin, Math.min(block.end, counted.end));
+    const parts = [
+      { begin: block.begin, end: begin, found: undefined },
+      { begin, end, found: this.#found },
+      { begin: end, end: block.end, found: undefined },
+    ];
+    for (const part of parts) {
+      const count = part.end - part.begin;
+      if (count === 0) continue;
+      const heapBlock = { tensor, first: part.begin, offset: part.begin - block.begin, count };
+      if (tensor.treatment.kind === "copy") {
+        if (tensor.treatment.compare) this.#compare(heapBlock);
+      } else {
+        if (suspicious) this.#checkFinite(heapBlock, tensor.treatment, part.found);
+        if (this.#plan.family !== undefined) this.#checkFrozen(heapBlock, part.found);
       }
-      if (earliest !== undefined) {
-        throw new Problem(
-          "non-float-mismatch",
-          `Tensor ${JSON.stringify(tensor.name)} is not of floats and differs between inputs at element ` +
-            `${earliest.index}; set nonFloat to "first" to take the first input's.`,
-          { tensor: tensor.name, index: earliest.index, input: this.#inputId(earliest.input) },
-        );
-      }
+      if (part.found !== undefined) part.found.elements += count;
     }
-    return reference;
   }
 
-  /** @returns heap address of the result */
-  #average(block: HeapBlock, treatment: Average, found: FusionObservations | undefined): number {
-    const { output } = this.#workspace;
-    const nonFinite = this.#combiner.combine({
-      tensor: block.tensor.name,
-      first: block.first,
-      count: block.count,
-      inputDtype: treatment.input,
-      outputDtype: treatment.output,
-      output,
-    });
-    if (nonFinite > 0 || !this.#plan.method.propagatesNonFinite) this.#checkFinite(block, treatment, found);
-    if (this.#plan.family !== undefined) this.#checkFrozen(block, found);
-    return output;
+  /** Compares elements that are not floats. */
+  #compare({ tensor, first, offset, count }: HeapBlock): void {
+    const [reference = 0, ...others] = this.#modelAddresses(offset * tensor.inputWidth);
+    let earliest: { index: number; input: number } | undefined;
+    for (const [other, address] of others.entries()) {
+      const differing = this.#kernels.firstDifference(reference, address, count * tensor.inputWidth);
+      if (differing === undefined) continue;
+      const index = first + Math.floor(differing / tensor.inputWidth);
+      if (earliest === undefined || index < earliest.index) earliest = { index, input: other + 1 };
+    }
+    if (earliest === undefined) return;
+    throw new Problem(
+      "non-float-mismatch",
+      `Tensor ${JSON.stringify(tensor.name)} is not of floats and differs between inputs at element ` +
+        `${earliest.index}; set nonFloat to "first" to take the first input's.`,
+      { tensor: tensor.name, index: earliest.index, input: this.#inputId(earliest.input) },
+    );
   }
 
   /** Looks for the inputs' NaN and infinities, and for results that overflowed. Runs on few blocks. */
-  #checkFinite({ tensor, first, count }: HeapBlock, treatment: Average, found: FusionObservations | undefined): void {
+  #checkFinite(
+    { tensor, first, offset, count }: HeapBlock,
+    treatment: Average,
+    found: FusionObservations | undefined,
+  ): void {
     const { inputs, output, marks } = this.#workspace;
     let earliest: { index: number; input: number } | undefined;
     for (const [input, address] of inputs.entries()) {
-      const scan = this.#kernels.scanNonFinite(treatment.input, address, count, marks);
+      const dtype = tensor.dtypes[input];
+      if (dtype === undefined) continue;
+      const scan = this.#kernels.scanNonFinite(dtype, address + offset * widthIn(tensor, input), count, marks);
       if (scan.count === 0) continue;
       if (found !== undefined) found.nonFinite[input] = (found.nonFinite[input] ?? 0) + scan.count;
       if (earliest === undefined || scan.first < earliest.index) earliest = { index: scan.first, input };
     }
-    const overflows = this.#kernels.countOverflows(treatment.output, output, count, marks);
+    const results = output + offset * tensor.outputWidth;
+    const overflows = this.#kernels.countOverflows(treatment.output, results, count, marks);
     if (found !== undefined) found.overflows += overflows.count;
     new Uint8Array(this.#kernels.heap.memory.buffer, marks, count).fill(0);
     if (earliest !== undefined && !this.#plan.recipe.allowNonFinite) {
@@ -151,10 +185,10 @@ export class FusionPass {
   }
 
   /** Compares the entries that the mask holds fixed with those of the first input, bit for bit. */
-  #checkFrozen({ tensor, first, count }: HeapBlock, found: FusionObservations | undefined): void {
+  #checkFrozen({ tensor, first, offset, count }: HeapBlock, found: FusionObservations | undefined): void {
     const words = this.#maskWords(tensor);
     if (words === undefined) return;
-    const [reference = 0, ...others] = this.#workspace.inputs;
+    const [reference = 0, ...others] = this.#modelAddresses(offset * tensor.inputWidth);
     const mask = this.#kernels.frozenMask(words, first, count, this.#workspace.mask);
     if (found !== undefined) found.frozenElements += this.#kernels.countOnes(mask, count);
     let earliest: { index: number; input: number } | undefined;
@@ -176,6 +210,12 @@ export class FusionPass {
         place,
       );
     }
+  }
+
+  /** Heap addresses of the inputs and the base, moved on by some bytes. */
+  #modelAddresses(offset: number): number[] {
+    const models = this.#plan.sidecars ?? this.#plan.inputs.length;
+    return this.#workspace.inputs.slice(0, models).map((address) => address + offset);
   }
 
   #maskWords(tensor: PlannedTensor): MaskWords | undefined {

@@ -1,4 +1,6 @@
 import { type AveragingKernels, MASK_PADDING } from "../kernels/averaging.ts";
+import { widestOf } from "./chunk-reads.ts";
+import { doublesBytes } from "./doubles.ts";
 import type { FusionPlan } from "./plan.ts";
 
 /** Bytes of input that are in the heap at a time, if blocks of useful length allow: they should stay in the L2 cache. */
@@ -30,13 +32,17 @@ interface Sizes {
   readonly total: number;
 }
 
-/** How much heap a workspace takes, to be booked before it is made. */
-export function workspaceBytes(plan: FusionPlan): number {
-  return sizesOf(plan).total;
+/**
+ * How much heap a workspace takes, blocks of float64 included, to be booked before it is made.
+ * @param unit elements a block; 0 leaves the choice to what is fast
+ */
+export function workspaceBytes(plan: FusionPlan, unit = 0): number {
+  const { total, blockElements } = sizesOf(plan, unit);
+  return total + (unit > 0 || plan.compute.kind === "elementwise" ? doublesBytes(plan, blockElements) : 0);
 }
 
-export function makeWorkspace(plan: FusionPlan, { heap }: AveragingKernels): Workspace {
-  const { blockElements, inputBytes, outputBytes, maskBytes, total } = sizesOf(plan);
+export function makeWorkspace(plan: FusionPlan, { heap }: AveragingKernels, unit = 0): Workspace {
+  const { blockElements, inputBytes, outputBytes, maskBytes, total } = sizesOf(plan, unit);
   const base = heap.allocate(total);
   const output = base + inputBytes * plan.inputs.length;
   const mask = output + outputBytes;
@@ -52,13 +58,15 @@ export function makeWorkspace(plan: FusionPlan, { heap }: AveragingKernels): Wor
   };
 }
 
-function sizesOf({ inputs, tensors }: FusionPlan): Sizes {
-  const width = tensors.reduce((widest, { inputWidth }) => Math.max(widest, inputWidth), 1);
+function sizesOf(plan: FusionPlan, unit: number): Sizes {
+  const { inputs, tensors } = plan;
+  const width = tensors.reduce((widest, tensor) => Math.max(widest, widestOf(tensor)), 1);
   const fitting = 2 ** Math.floor(Math.log2(CACHED_BYTES / (width * inputs.length)));
-  const blockElements = Math.min(LARGEST_BLOCK, Math.max(SMALLEST_BLOCK, fitting));
-  const inputBytes = blockElements * width;
+  const usual = Math.min(LARGEST_BLOCK, Math.max(SMALLEST_BLOCK, fitting));
+  const blockElements = Math.max(unit > 0 ? unit : usual, longestRun(plan));
+  const inputBytes = alignUp(blockElements * width);
   const outputBytes = blockElements * WIDTH;
-  const maskBytes = blockElements + MASK_PADDING;
+  const maskBytes = alignUp(blockElements + MASK_PADDING);
   return {
     blockElements,
     inputBytes,
@@ -66,4 +74,13 @@ function sizesOf({ inputs, tensors }: FusionPlan): Sizes {
     maskBytes,
     total: inputBytes * inputs.length + outputBytes + maskBytes + blockElements,
   };
+}
+
+/** Elements of the longest run that must be computed together. */
+export function longestRun({ tensors }: FusionPlan): number {
+  return tensors.reduce((longest, { run, elements }) => (elements > 0 ? Math.max(longest, run) : longest), 1);
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / WIDTH) * WIDTH;
 }

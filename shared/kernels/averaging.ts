@@ -1,10 +1,30 @@
 import type { Dtype } from "../safetensors/index.ts";
 import type { WasmHeap } from "./wasm-backend.ts";
+import { weightTableBytes, writeWeightTable } from "./weight-table.ts";
 
 /** Dtypes the kernels average, with the codes they know them by. */
-const CODES = { F32: 0, F16: 1, BF16: 2, F64: 3 } as const satisfies Partial<Record<Dtype, number>>;
+const CODES = {
+  F32: 0,
+  F16: 1,
+  BF16: 2,
+  F64: 3,
+  F8_E4M3: 4,
+  F8_E5M2: 5,
+} as const satisfies Partial<Record<Dtype, number>>;
 
 export type AveragedDtype = keyof typeof CODES;
+
+/** How the kernels' exports call the dtypes. */
+const EXPORTED = {
+  F32: "F32",
+  F16: "F16",
+  BF16: "BF16",
+  F64: "F64",
+  F8_E4M3: "E4M3",
+  F8_E5M2: "E5M2",
+} as const satisfies Record<AveragedDtype, string>;
+
+type Exported = (typeof EXPORTED)[AveragedDtype];
 
 export function isAveragedDtype(dtype: Dtype): dtype is AveragedDtype {
   return Object.hasOwn(CODES, dtype);
@@ -27,28 +47,12 @@ export interface MaskWords {
 /** A weighted sum prepared in the heap: where each input's block lies and what it counts. Free it after use. */
 export interface WeightTable {
   readonly address: number;
-  readonly inputs: number;
-  readonly divisor: number;
-  readonly divisorLow: number;
-  readonly divide: boolean;
-  readonly ordinary: boolean;
   free(): void;
 }
 
-const ENTRY_BYTES = 32;
+type AverageKernel = (table: number, output: number, count: number) => number;
 
-type AverageKernel = (
-  table: number,
-  inputs: number,
-  output: number,
-  count: number,
-  divisor: number,
-  divisorLow: number,
-  divide: boolean,
-  ordinary: boolean,
-) => number;
-
-type AverageExports = Readonly<Record<`average${AveragedDtype}To${AveragedDtype}`, AverageKernel>>;
+type AverageExports = Readonly<Record<`average${Exported}To${Exported}`, AverageKernel>>;
 
 interface AveragingExports extends AverageExports {
   readonly firstIndex: WebAssembly.Global;
@@ -87,52 +91,23 @@ export class AveragingKernels {
 
   /**
    * Puts weights and block addresses into the heap.
-   *
-   * Where the result is divided by the weights' sum, all weights are first scaled by the power of two that brings the sum
-   * into [1, 2). That changes no bit of the result but keeps products of extreme weights from overflowing.
    * @param addresses where each input's block lies, in the order in which the sum runs
    * @param weights as the recipe has them, not normalised: (Σ w·x) / Σ w returns x bit for bit where all inputs hold x
    */
   prepareWeights(addresses: readonly number[], weights: readonly number[], normalize: boolean): WeightTable {
-    const scaled = normalize ? scaleToUnitSum(weights) : weights;
-    const [divisor, divisorLow] = normalize ? doubleDoubleSum(scaled) : [1, 0];
-    const table = this.heap.allocate(ENTRY_BYTES * addresses.length);
-    const view = new DataView(this.heap.memory.buffer, table, ENTRY_BYTES * addresses.length);
-    for (const [index, address] of addresses.entries()) {
-      const weight = scaled[index] ?? 0;
-      const high = splitHigh(weight);
-      view.setUint32(ENTRY_BYTES * index, address, true);
-      view.setFloat64(ENTRY_BYTES * index + 8, weight, true);
-      view.setFloat64(ENTRY_BYTES * index + 16, high, true);
-      view.setFloat64(ENTRY_BYTES * index + 24, weight - high, true);
-    }
-    return {
-      address: table,
-      inputs: addresses.length,
-      divisor,
-      divisorLow,
-      divide: divisor !== 1 || divisorLow !== 0,
-      ordinary: scaled.every((weight) => weight === 0 || (Math.abs(weight) > 2 ** -400 && Math.abs(weight) < 2 ** 90)),
-      free: () => this.heap.free(table),
-    };
+    const address = this.heap.allocate(weightTableBytes(weights.length));
+    writeWeightTable(new DataView(this.heap.memory.buffer, address), addresses, weights, normalize);
+    return { address, free: () => this.heap.free(address) };
   }
 
   /**
-   * Averages one block: each element rounded once, to nearest even. Overflow gives infinity; NaN comes out as the one
-   * quiet NaN of the dtype, because WebAssembly leaves NaN bits to the machine.
+   * Averages one block: each element rounded once, to nearest even. Overflow gives infinity, or in F8_E4M3, which has none,
+   * a NaN that keeps the sign; NaN comes out as the one quiet NaN of the dtype, because WebAssembly leaves NaN bits to the
+   * machine.
    * @returns how many results are not finite. At least as many as elements with an input that is not finite.
    */
   average(table: WeightTable, input: AveragedDtype, output: AveragedDtype, address: number, count: number): number {
-    return this.#kernels[`average${input}To${output}`](
-      table.address,
-      table.inputs,
-      address,
-      count,
-      table.divisor,
-      table.divisorLow,
-      table.divide,
-      table.ordinary,
-    );
+    return this.#kernels[`average${EXPORTED[input]}To${EXPORTED[output]}`](table.address, address, count);
   }
 
   /**
@@ -192,34 +167,3 @@ export class AveragingKernels {
 
 /** Bytes a mask buffer needs beyond one an element: a partial block in front, three whole ones behind. */
 export const MASK_PADDING = 32;
-
-/** Scales weights by a power of two, in steps that are exact powers themselves, so that they sum to [1, 2). */
-function scaleToUnitSum(weights: readonly number[]): readonly number[] {
-  let scaled = weights;
-  for (;;) {
-    const sum = scaled.reduce((total, weight) => total + weight, 0);
-    if (!(sum > 0) || !Number.isFinite(sum) || (sum >= 1 && sum < 2)) return scaled;
-    const exponent = sum < 1 ? Math.max(1, Math.floor(-Math.log2(sum))) : -Math.max(1, Math.floor(Math.log2(sum)));
-    const factor = 2 ** Math.min(512, Math.max(-512, exponent));
-    scaled = scaled.map((weight) => weight * factor);
-  }
-}
-
-/** The upper half of a float64 by Veltkamp's splitting; the weight itself where that would overflow. */
-function splitHigh(value: number): number {
-  const shifted = 134217729 * value;
-  return Number.isFinite(shifted) ? shifted - (shifted - value) : value;
-}
-
-/** The sum as float64, and what float64 rounds away of it. */
-function doubleDoubleSum(values: readonly number[]): [high: number, low: number] {
-  let high = 0;
-  let low = 0;
-  for (const value of values) {
-    const sum = high + value;
-    const part = sum - high;
-    low += high - (sum - part) + (value - part);
-    high = sum;
-  }
-  return [high, low];
-}

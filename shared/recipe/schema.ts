@@ -1,34 +1,50 @@
 import * as z from "zod";
+import type { FusionMethod } from "../fusion/methods/method.ts";
+import { FUSION_METHODS } from "../fusion/methods/index.ts";
 import { checkpointId } from "../identity.ts";
+import type { Recipe, RecipeDraft } from "./recipe.ts";
+import { tensorNumber } from "./tensor-number.ts";
+
+export type { OutputDtype, Recipe, RecipeDraft, RecipeInput } from "./recipe.ts";
 
 /** Output dtypes of a fusion; `input` keeps each tensor's own. */
-export const outputDtype = z.enum(["input", "F16", "BF16", "F32", "F64"]);
-export type OutputDtype = z.infer<typeof outputDtype>;
-
-export const recipeInput = z.strictObject({
-  checkpoint: checkpointId,
-  weight: z.number().default(1),
-});
-
-/** Parameters of `linear`: y = (Σ w·x) / Σ w, or without the division where `normalize` is false. */
-export const linearParameters = z.strictObject({ normalize: z.boolean().default(true) });
+export const outputDtype = z.enum(["input", "F8_E4M3", "F8_E5M2", "F16", "BF16", "F32", "F64"]);
 
 /**
- * What to fuse and how. Defaults are filled in on parsing, so a recipe that leaves one out and a recipe that spells it
- * out are the same recipe.
+ * What to fuse and how: one form for each method, told apart by `method`. Defaults are filled in on parsing, so a recipe
+ * that leaves one out and a recipe that spells it out are the same recipe.
  */
-export const recipeSchema = z.strictObject({
-  method: z.literal("linear"),
-  inputs: z.array(recipeInput).min(1).max(64),
-  parameters: linearParameters.prefault({}),
-  dtype: outputDtype.default("input"),
-  /** Integer and boolean tensors must be equal (`error`), or the canonical first input's are taken (`first`). */
-  nonFloat: z.enum(["first", "error"]).default("error"),
-  /** Fuse inputs that hold NaN or infinity instead of refusing them. */
-  allowNonFinite: z.boolean().default(false),
-  /** Refuse unless the inputs declare one alignment family and their frozen entries are bit-equal. */
-  requireAlignment: z.boolean().default(false),
-});
+export const recipeSchema: z.ZodType<Recipe, RecipeDraft> = z.discriminatedUnion(
+  "method",
+  // A union of one form at least; the registry is never empty.
+  FUSION_METHODS.map(recipeForm) as [z.ZodObject, ...z.ZodObject[]],
+) as unknown as z.ZodType<Recipe, RecipeDraft>;
 
-export type Recipe = z.infer<typeof recipeSchema>;
-export type RecipeInput = Recipe["inputs"][number];
+function recipeForm(method: FusionMethod): z.ZodObject {
+  const { least, most } = method.inputs;
+  return z.strictObject({
+    method: z.literal(method.id),
+    inputs: z.array(inputForm(method)).min(least).max(most),
+    ...(method.base === "none" ? {} : { base: method.base === "required" ? checkpointId : checkpointId.optional() }),
+    parameters: z.strictObject(method.parameters).prefault({}),
+    dtype: outputDtype.default("input"),
+    /** Integer and boolean tensors must be equal (`error`), or the canonical first input's are taken (`first`). */
+    nonFloat: z.enum(["first", "error"]).default("error"),
+    /** Fuse inputs that hold NaN or infinity instead of refusing them. */
+    allowNonFinite: z.boolean().default(false),
+    /** Refuse unless the inputs declare one alignment family and their frozen entries are bit-equal. */
+    requireAlignment: z.boolean().default(false),
+  });
+}
+
+function inputForm({ weights, sidecar, inputParameters, id }: FusionMethod): z.ZodObject {
+  const weight = weights
+    ? tensorNumber().default(1)
+    : z.literal(1, { error: `1: ${id} does not weigh its inputs` }).default(1);
+  return z.strictObject({
+    checkpoint: checkpointId,
+    weight,
+    ...(sidecar === undefined ? {} : { statistics: checkpointId }),
+    ...Object.fromEntries(Object.entries(inputParameters).map(([name, form]) => [name, form.optional()])),
+  });
+}

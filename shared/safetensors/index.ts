@@ -7,5 +7,19 @@ export {
   type SafetensorsHeader,
   type TensorInfo,
 } from "./header.ts";
-export { encodeSafetensors, layoutSafetensors, type SafetensorsLayout, type TensorSpec } from "./write.ts";
+export {
+  encodeSafetensors,
+  layoutInOrder,
+  layoutSafetensors,
+  type SafetensorsLayout,
+  type TensorSpec,
+} from "./write.ts";
+export {
+  encodeShardIndex,
+  INDEX_FILE,
+  INDEX_LIMITS,
+  layoutShards,
+  parseShardIndex,
+  type ShardIndex,
+} from "./sharded-index.ts";
 export { decodeSafetensors } from "./read.ts";

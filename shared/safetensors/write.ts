@@ -49,6 +49,19 @@ export function layoutSafetensors(
   return { dataOffset: headerBytes.length, fileLength: headerBytes.length + offset, metadata, tensors, headerBytes };
 }
 
+/**
+ * A file whose tensors lie where they are said to lie: in the order given, tiling the data section from 0. For files put
+ * together from others, whose order is not ours to choose.
+ */
+export function layoutInOrder(
+  tensors: readonly TensorInfo[],
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsLayout {
+  const headerBytes = encodeHeader(tensors, metadata);
+  const fileLength = headerBytes.length + (tensors.at(-1)?.end ?? 0);
+  return { dataOffset: headerBytes.length, fileLength, metadata, tensors, headerBytes };
+}
+
 function encodeHeader(
   tensors: readonly TensorInfo[],
   metadata: Readonly<Record<string, string>>,

@@ -1,13 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type AveragedDtype } from "../../shared/kernels/averaging.ts";
 import { wasmEngine } from "../support/wasm-engine.ts";
+import { PytorchAverage, type PytorchWay } from "./pytorch.ts";
 
 const INPUTS = 4;
 const ELEMENTS = 2 ** 20;
-const BLOCK = 4096;
+/** What a fusion of four inputs takes; see `shared/fusion/workspace.ts`. */
+const BLOCK = 8192;
 const REPEATS = 15;
 const WEIGHTS = [0.1, 0.2, 0.3, 0.4];
-const WIDTHS: Readonly<Record<AveragedDtype, number>> = { F32: 4, F16: 2, BF16: 2, F64: 8 };
+const WIDTHS: Readonly<Record<AveragedDtype, number>> = { F8_E4M3: 1, F8_E5M2: 1, F32: 4, F16: 2, BF16: 2, F64: 8 };
 
 /** One measured way of averaging. */
 export interface AveragingFigure {
@@ -34,8 +36,17 @@ function fill(dtype: AveragedDtype, bytes: Uint8Array<ArrayBuffer>, salt: number
     const value = Math.sin(at * salt + 1) * 0.05;
     if (dtype === "F32") view.setFloat32(at * 4, value, true);
     else if (dtype === "F64") view.setFloat64(at * 8, value, true);
-    else view.setUint16(at * 2, (dtype === "F16" ? 0x2400 : 0x3c00) + (at % 1024), true);
+    else if (dtype === "F16") view.setUint16(at * 2, 0x2400 + (at % 1024), true);
+    else if (dtype === "BF16") view.setUint16(at * 2, bfloat16(value), true);
+    else view.setUint8(at, 0x20 + ((at * salt) % 0x30));
   }
+}
+
+const WORD = new DataView(new ArrayBuffer(4));
+
+function bfloat16(value: number): number {
+  WORD.setFloat32(0, value);
+  return WORD.getUint16(0);
 }
 
 /**
@@ -46,7 +57,7 @@ function fill(dtype: AveragedDtype, bytes: Uint8Array<ArrayBuffer>, salt: number
 export async function measureAveraging(): Promise<AveragingFigure[]> {
   const { heap, averaging } = await wasmEngine();
   const figures: AveragingFigure[] = [];
-  for (const dtype of ["F32", "F16", "BF16", "F64"] as const) {
+  for (const dtype of ["F32", "F16", "BF16", "F64", "F8_E4M3", "F8_E5M2"] as const) {
     const width = WIDTHS[dtype];
     const arrays = WEIGHTS.map((_, index) => {
       const bytes = new Uint8Array(ELEMENTS * width);
@@ -124,10 +135,100 @@ function measureBfloat16(arrays: readonly Uint8Array<ArrayBuffer>[]): AveragingF
   });
 }
 
+/** What averaging four large arrays takes: ours, and PyTorch's ways. Milliseconds, the fastest of several turns. */
+export interface LargeAverage {
+  readonly dtype: "F32" | "BF16";
+  readonly weights: readonly number[];
+  readonly edgefuse: number;
+  /** Undefined where PyTorch is not installed. */
+  readonly pytorch: Readonly<Record<PytorchWay, number>> | undefined;
+}
+
+const TURNS = 3;
+const WAYS = ["loop", "wide", "fused"] as const satisfies readonly PytorchWay[];
+
+/**
+ * Averages four arrays of 64 Mi elements (256 MiB in F32, 128 MiB in BF16) that lie in JavaScript memory into a fifth, through
+ * the heap, block by block; in turns with PyTorch on one core, so that both meet the same machine.
+ */
+export async function measureLarge(
+  dtype: "F32" | "BF16",
+  weights: readonly number[],
+  elements = 64 * 2 ** 20,
+): Promise<LargeAverage> {
+  const { heap, averaging } = await wasmEngine();
+  const width = WIDTHS[dtype];
+  const arrays = weights.map((_, index) => {
+    const bytes = new Uint8Array(elements * width);
+    fill(dtype, bytes, index + 1);
+    for (let at = ELEMENTS * width; at < bytes.length; at += ELEMENTS * width) {
+      bytes.copyWithin(at, 0, Math.min(ELEMENTS * width, bytes.length - at));
+    }
+    return bytes;
+  });
+  const result = new Uint8Array(elements * width);
+  const blocks = weights.map(() => heap.allocate(BLOCK * width));
+  const output = heap.allocate(BLOCK * width);
+  const table = averaging.prepareWeights(blocks, weights, true);
+  const bytes = new Uint8Array(heap.memory.buffer);
+  const run = () => {
+    const start = performance.now();
+    for (let begin = 0; begin < result.length; begin += BLOCK * width) {
+      for (const [index, block] of blocks.entries()) {
+        bytes.set(arrays[index]?.subarray(begin, begin + BLOCK * width) ?? [], block);
+      }
+      averaging.average(table, dtype, dtype, output, BLOCK);
+      result.set(bytes.subarray(output, output + BLOCK * width), begin);
+    }
+    return performance.now() - start;
+  };
+  const pytorch = await PytorchAverage.start(dtype === "F32" ? "f32" : "bf16", elements, weights);
+  let edgefuse = Infinity;
+  const fastest: Record<PytorchWay, number> = { loop: Infinity, wide: Infinity, fused: Infinity };
+  for (let turn = 0; turn < TURNS; turn++) {
+    edgefuse = Math.min(edgefuse, run());
+    if (pytorch === undefined) continue;
+    for (const way of WAYS) fastest[way] = Math.min(fastest[way], await pytorch.average(way));
+  }
+  pytorch?.stop();
+  table.free();
+  for (const address of [...blocks, output]) heap.free(address);
+  return { dtype, weights, edgefuse, pytorch: pytorch === undefined ? undefined : fastest };
+}
+
+/** What PyTorch's ways are, and the one whose precision comes nearest to ours. */
+const WAY_NAMES: Readonly<Record<PytorchWay, string>> = {
+  loop: "average += tensor * weight, in its own precision",
+  wide: "the same in float32, rounded at the end",
+  fused: "average.add_(tensor, alpha=weight), in its own precision",
+};
+
+async function benchLarge(): Promise<void> {
+  for (const dtype of ["F32", "BF16"] as const) {
+    for (const weights of [[1, 1, 1, 1], WEIGHTS]) {
+      const { edgefuse, pytorch } = await measureLarge(dtype, weights);
+      process.stdout.write(`four arrays of 64 Mi ${dtype}, weights ${weights.join(", ")}, copies included\n`);
+      process.stdout.write(`  ${"edgefuse, exact".padEnd(68)} ${edgefuse.toFixed(0).padStart(6)} ms\n`);
+      if (pytorch === undefined) {
+        process.stdout.write("  PyTorch is not installed (Debian: python3-torch); no comparison\n");
+        continue;
+      }
+      for (const way of WAYS) {
+        const milliseconds = pytorch[way];
+        process.stdout.write(
+          `  ${`PyTorch, one core: ${WAY_NAMES[way]}`.padEnd(68)} ${milliseconds.toFixed(0).padStart(6)} ms` +
+            `  ${(milliseconds / edgefuse).toFixed(1)} times as long\n`,
+        );
+      }
+    }
+  }
+}
+
 /** Prints the figures of {@link measureAveraging}. */
 export async function benchAveraging(): Promise<void> {
   process.stdout.write(`weighted average of ${INPUTS} arrays of 2^20 elements, GB/s of input\n`);
   for (const { what, gigabytesPerSecond } of await measureAveraging()) {
     process.stdout.write(`  ${what.padEnd(52)} ${gigabytesPerSecond.toFixed(2).padStart(7)}\n`);
   }
+  await benchLarge();
 }

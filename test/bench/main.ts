@@ -2,7 +2,14 @@
  * `npm run bench [-- NAME …]`: timings, each comparing things in one run. Absolute figures depend on the machine and on
  * what else it does; ratios are what to read.
  */
-const BENCHES: Readonly<Record<string, { summary: string; run(): Promise<unknown> }>> = {
+interface Bench {
+  readonly summary: string;
+  /** Takes minutes: it runs only where it is named. */
+  readonly onlyByName?: boolean;
+  run(): Promise<unknown>;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
   average: {
     summary: "averaging kernels against tfjs element-wise operations and plain loops",
     run: async () => (await import("./averaging.ts")).benchAveraging(),
@@ -11,18 +18,38 @@ const BENCHES: Readonly<Record<string, { summary: string; run(): Promise<unknown
     summary: "training steps against stock tfjs-wasm, and masked against plain",
     run: async () => (await import("./training.ts")).benchTraining(),
   },
+  memory: {
+    summary: "what fusing 8 x 2 GiB holds at a time",
+    run: async () => (await import("./memory.ts")).benchMemory(),
+  },
+  "serve-fuse": {
+    summary: "fusing two objects through workerd and local R2 against copying one",
+    run: async () => (await import("./fuse-through-worker.ts")).benchFuseThroughWorker(),
+  },
+  large: {
+    summary: "3 x 512 MiB in a Workflow that is killed half-way (minutes)",
+    onlyByName: true,
+    run: async () => (await import("./large-workflow.ts")).benchLargeWorkflow(),
+  },
 };
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name));
 if (unknown.length > 0 || names.includes("--help")) {
   process.stderr.write(`usage: npm run bench [-- NAME …]\n`);
-  for (const [name, { summary }] of Object.entries(BENCHES)) process.stderr.write(`  ${name.padEnd(10)}${summary}\n`);
+  for (const [name, { summary }] of Object.entries(BENCHES)) process.stderr.write(`  ${name.padEnd(12)}${summary}\n`);
   process.exit(names.includes("--help") ? 0 : 2);
 }
-for (const [name, { summary, run }] of Object.entries(BENCHES)) {
-  if (names.length > 0 && !names.includes(name)) continue;
+let failed = false;
+for (const [name, { summary, onlyByName = false, run }] of Object.entries(BENCHES)) {
+  if (names.length === 0 ? onlyByName : !names.includes(name)) continue;
   process.stdout.write(`\n${name}: ${summary}\n`);
-  await run();
+  try {
+    await run();
+  } catch (error) {
+    // Emscripten's handler of uncaught errors would print its whole source first.
+    failed = true;
+    process.stderr.write(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
-process.exit(0);
+process.exit(failed ? 1 : 0);

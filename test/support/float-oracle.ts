@@ -3,10 +3,12 @@
  * code and no trick with the kernels.
  */
 
-export type FloatName = "F16" | "BF16" | "F32" | "F64";
+export type FloatName = "F8_E4M3" | "F8_E5M2" | "F16" | "BF16" | "F32" | "F64";
 
 /** Fraction bits and smallest normal exponent. */
 const FORMATS = {
+  F8_E4M3: { bytes: 1, fraction: 3, exponentBits: 4 },
+  F8_E5M2: { bytes: 1, fraction: 2, exponentBits: 5 },
   F16: { bytes: 2, fraction: 10, exponentBits: 5 },
   BF16: { bytes: 2, fraction: 7, exponentBits: 8 },
   F32: { bytes: 4, fraction: 23, exponentBits: 8 },
@@ -17,6 +19,17 @@ export const FLOAT_NAMES = Object.keys(FORMATS) as FloatName[];
 
 export function floatBytes(name: FloatName): number {
   return FORMATS[name].bytes;
+}
+
+/** E4M3 (OCP): no infinity, the topmost exponent holds numbers too, and only its last pattern is NaN. */
+function isFiniteOnly(name: FloatName): boolean {
+  return name === "F8_E4M3";
+}
+
+/** Magnitude bits of infinity; of NaN where there is no infinity. */
+function infinityBits(name: FloatName): bigint {
+  const { fraction, exponentBits } = FORMATS[name];
+  return isFiniteOnly(name) ? 0x7fn : ((1n << BigInt(exponentBits)) - 1n) << BigInt(fraction);
 }
 
 export interface Rational {
@@ -31,7 +44,10 @@ export function valueOfBits(name: FloatName, bits: bigint): number {
   const exponent = Number((bits >> BigInt(fraction)) & ((1n << BigInt(exponentBits)) - 1n));
   const significand = Number(bits & ((1n << BigInt(fraction)) - 1n));
   const bias = 2 ** (exponentBits - 1) - 1;
-  if (exponent === 2 ** exponentBits - 1) return significand === 0 ? sign * Infinity : Number.NaN;
+  if (isFiniteOnly(name) && (bits & 0x7fn) === 0x7fn) return Number.NaN;
+  if (!isFiniteOnly(name) && exponent === 2 ** exponentBits - 1) {
+    return significand === 0 ? sign * Infinity : Number.NaN;
+  }
   if (exponent === 0) return sign * significand * 2 ** (1 - bias - fraction);
   return sign * (1 + significand / 2 ** fraction) * 2 ** (exponent - bias);
 }
@@ -71,14 +87,14 @@ export function roundRational(name: FloatName, { numerator, denominator }: Ratio
   if (twice > divisor || (twice === divisor && steps & 1n)) steps++;
   const field = BigInt(grid + fraction + bias - 1);
   const bits = (field << BigInt(fraction)) + steps;
-  const infinity = ((1n << BigInt(exponentBits)) - 1n) << BigInt(fraction);
+  const infinity = infinityBits(name);
   return sign | (bits > infinity ? infinity : bits);
 }
 
 /** Bits of a float64 rounded once to the format; NaN gives the format's quiet NaN. */
 export function roundFloat(name: FloatName, value: number): bigint {
-  const { bytes, fraction, exponentBits } = FORMATS[name];
-  const infinity = ((1n << BigInt(exponentBits)) - 1n) << BigInt(fraction);
+  const { bytes, fraction } = FORMATS[name];
+  const infinity = infinityBits(name);
   if (Number.isNaN(value)) return infinity | (1n << BigInt(fraction - 1));
   if (!Number.isFinite(value)) return infinity | (value < 0 ? 1n << BigInt(bytes * 8 - 1) : 0n);
   return roundRational(name, rationalOf(value), Object.is(value, -0));

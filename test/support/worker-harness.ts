@@ -38,9 +38,10 @@ export interface HarnessOptions {
 
 /** Starts the worker as `wrangler dev` would, with an empty bucket and catalog and credentials made up on the spot. */
 export async function startWorker(options: HarnessOptions = {}): Promise<WorkerHarness> {
-  const { name, main, compatibility_date, compatibility_flags, rules, r2_buckets, d1_databases } = readConfig({
-    config: join(root, "wrangler.toml"),
-  });
+  const { name, main, compatibility_date, compatibility_flags, rules, r2_buckets, d1_databases, workflows } =
+    readConfig({
+      config: join(root, "wrangler.toml"),
+    });
   const token = options.token ?? randomBytes(24).toString("hex");
   const credentials = {
     accessKeyId: randomBytes(12).toString("hex"),
@@ -65,6 +66,7 @@ export async function startWorker(options: HarnessOptions = {}): Promise<WorkerH
             local_dev: { experimental_s3_credentials: credentials },
           })),
           d1_databases,
+          workflows,
           vars: { ...(token === "" ? {} : { EDGEFUSE_ADMIN_TOKEN: token }), ...options.vars },
         },
       },
@@ -102,7 +104,7 @@ export async function startWorker(options: HarnessOptions = {}): Promise<WorkerH
   };
 }
 
-const TABLES = ["checkpoints", "shards", "datasets", "models"] as const;
+const TABLES = ["checkpoints", "shards", "datasets", "models", "fusions", "fusion_parts"] as const;
 
 async function snapshotOf({ BUCKET, CATALOG }: Environment): Promise<string> {
   const { objects } = await BUCKET.list();

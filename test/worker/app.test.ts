@@ -48,7 +48,9 @@ describe("addresses", () => {
   });
 
   it("lets anyone read what is public", async () => {
-    for (const path of ["/", "/healthz", "/openapi.json"]) expect((await send(path)).status).toBe(200);
+    for (const path of ["/", "/healthz", "/openapi.json", "/docs/problems"]) {
+      expect((await send(path)).status).toBe(200);
+    }
   });
 
   it("checks ids and cursors at the door", async () => {

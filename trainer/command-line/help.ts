@@ -48,6 +48,7 @@ function optionLeft(name: string, option: Option): string {
 
 function optionRight(option: Option): string {
   if (option.kind === "flag") return option.help;
+  if (option.kind === "list") return `${option.help} (may be repeated)`;
   if (option.fallback !== undefined) return `${option.help} (default ${option.fallback})`;
   return option.optional === true ? option.help : `${option.help} (needed)`;
 }

@@ -13,6 +13,15 @@ export interface ValueOption<T> {
   parse(text: string): T;
 }
 
+/** An option that may be given many times; its value is the list, in the order of the line. */
+export interface ListOption<T> {
+  readonly kind: "list";
+  readonly placeholder: string;
+  readonly help: string;
+  readonly short?: string;
+  parse(text: string): T;
+}
+
 /** An option without a value. */
 export interface FlagOption {
   readonly kind: "flag";
@@ -20,12 +29,16 @@ export interface FlagOption {
   readonly short?: string;
 }
 
-export type Option = ValueOption<unknown> | FlagOption;
+export type Option = ValueOption<unknown> | ListOption<unknown> | FlagOption;
 export type Options = Readonly<Record<string, Option>>;
 
-/** What a command receives: each value parsed, each flag as a boolean. */
+/** What a command receives: each value parsed, each list's values, each flag as a boolean. */
 export type Values<O extends Options> = {
-  readonly [K in keyof O]: O[K] extends ValueOption<infer T> ? T : boolean;
+  readonly [K in keyof O]: O[K] extends ValueOption<infer T>
+    ? T
+    : O[K] extends ListOption<infer T>
+      ? readonly T[]
+      : boolean;
 };
 
 type Description = Pick<ValueOption<unknown>, "help"> & { placeholder?: string; short?: string; fallback?: string };
@@ -37,6 +50,11 @@ function value<T>(placeholder: string, description: Description, parse: (text: s
 /** Makes an option that may be left out. */
 export function optional<T>(option: ValueOption<T>): ValueOption<T | undefined> {
   return { ...option, optional: true };
+}
+
+/** Makes an option that may be given any number of times, or not at all. */
+export function repeated<T>({ placeholder, help, short, parse }: ValueOption<T>): ListOption<T> {
+  return { kind: "list", placeholder, help, parse, ...(short === undefined ? {} : { short }) };
 }
 
 export function flag(help: string, short?: string): FlagOption {
@@ -113,14 +131,20 @@ export function layerWidths(description: Description): ValueOption<readonly numb
  */
 export function parseValue<T>(name: string, option: ValueOption<T>, given: string | undefined): T | undefined {
   const used = given ?? option.fallback;
-  if (used === undefined) {
-    if (option.optional === true) return undefined;
-    throw new Failure("usage", `--${name} ${option.placeholder} is needed.`);
-  }
+  if (used !== undefined) return parseGiven(name, option, used);
+  if (option.optional === true) return undefined;
+  throw new Failure("usage", `--${name} ${option.placeholder} is needed.`);
+}
+
+/**
+ * Parses one value of an option.
+ * @throws Failure `usage`
+ */
+export function parseGiven<T>(name: string, option: Pick<ValueOption<T>, "parse">, given: string): T {
   try {
-    return option.parse(used);
+    return option.parse(given);
   } catch (error) {
     const expected = error instanceof Error ? error.message : String(error);
-    throw new Failure("usage", `--${name} ${JSON.stringify(used)} is not valid: it takes ${expected}.`);
+    throw new Failure("usage", `--${name} ${JSON.stringify(given)} is not valid: it takes ${expected}.`);
   }
 }

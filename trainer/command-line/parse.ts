@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsOptionDescriptor } from "node:util";
 import { Failure } from "../failure.ts";
 import { type AnyCommand, COMMON_OPTIONS } from "./command.ts";
-import { type Option, type Options, parseValue } from "./options.ts";
+import { type Option, type Options, parseGiven, parseValue } from "./options.ts";
 import { didYouMean } from "./suggest.ts";
 
 export interface ParsedLine {
@@ -27,7 +27,7 @@ export function parseLine(command: AnyCommand, words: readonly string[]): Parsed
     tokens: true,
   });
 
-  const given = new Map<string, string>();
+  const given = new Map<string, string[]>();
   const operands: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") operands.push(token.value);
@@ -36,17 +36,17 @@ export function parseLine(command: AnyCommand, words: readonly string[]): Parsed
     if (option === undefined) {
       throw usage(command, `Unknown option ${token.rawName}.${didYouMean(token.name, Object.keys(options), "--")}`);
     }
-    if (given.has(token.name)) throw usage(command, `${token.rawName} is given twice.`);
+    if (given.has(token.name) && option.kind !== "list") throw usage(command, `${token.rawName} is given twice.`);
     if (option.kind === "flag") {
       if (token.value !== undefined) throw usage(command, `${token.rawName} takes no value.`);
-      given.set(token.name, "");
+      given.set(token.name, []);
       continue;
     }
     if (token.value === undefined) throw usage(command, `${token.rawName} needs a value (${option.placeholder}).`);
     if (!token.inlineValue && token.value.startsWith("-") && token.value.length > 1) {
       throw usage(command, `${token.rawName} needs a value; write --${token.name}=${token.value} if that is it.`);
     }
-    given.set(token.name, token.value);
+    given.set(token.name, [...(given.get(token.name) ?? []), token.value]);
   }
 
   const help = given.has("help");
@@ -59,10 +59,21 @@ function descriptor(option: Option): ParseArgsOptionDescriptor {
   return option.short === undefined ? { type } : { type, short: option.short };
 }
 
-function readValues(command: AnyCommand, given: ReadonlyMap<string, string>): Record<string, unknown> {
+function readValues(command: AnyCommand, given: ReadonlyMap<string, readonly string[]>): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(command.options)) {
-    values[name] = option.kind === "flag" ? given.has(name) : parseValue(name, option, given.get(name));
+    const texts = given.get(name) ?? [];
+    switch (option.kind) {
+      case "flag":
+        values[name] = given.has(name);
+        break;
+      case "list":
+        values[name] = texts.map((text) => parseGiven(name, option, text));
+        break;
+      case "value":
+        values[name] = parseValue(name, option, texts[0]);
+        break;
+    }
   }
   return values;
 }

@@ -10,6 +10,7 @@ export const COMMANDS: CommandRegistry = new Map([
     "shard",
     { summary: "write validation shards from a dataset", load: async () => (await import("./shard.ts")).shard },
   ],
+  ["fuse", { summary: "fuse checkpoints on this machine", load: async () => (await import("./fuse.ts")).fuse }],
   [
     "push",
     { summary: "upload checkpoints to S3 and register them", load: async () => (await import("./push.ts")).push },

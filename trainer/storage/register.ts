@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import * as z from "zod";
-import { problemSchema } from "../../shared/api/problem.ts";
+import { ApiError, EdgefuseClient } from "../../shared/api/index.ts";
 import { checkpointId, type CheckpointId } from "../../shared/identity.ts";
 import { Failure, type FailureKind } from "../failure.ts";
 import { isHttpUrl, requireVariables } from "./s3-settings.ts";
@@ -29,12 +28,9 @@ export interface RegisterOptions {
   readonly backoff?: number;
 }
 
-/** Registering is idempotent, so a lost answer or an overloaded worker is simply asked again. */
+/** Registering is idempotent, so a lost answer is simply asked for again; a busy worker is the client's to wait for. */
 const ATTEMPTS = 4;
 const LONGEST_WAIT = 10_000;
-
-/** The part of the answer that is used; the rest may grow. */
-const registered = z.object({ id: checkpointId });
 
 /**
  * Registers an object of the bucket as a checkpoint (`POST /v1/checkpoints`).
@@ -46,52 +42,54 @@ export async function registerCheckpoint(
   key: string,
   { fetch, signal, backoff = 500 }: RegisterOptions,
 ): Promise<{ readonly id: CheckpointId; readonly known: boolean }> {
-  const address = new URL("v1/checkpoints", url.endsWith("/") ? url : `${url}/`);
-  let last: Failure | undefined;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) {
-      await sleep(Math.min(backoff * 2 ** (attempt - 1), LONGEST_WAIT), undefined, signal ? { signal } : {});
-    }
-    let response: Response;
+  const pause = (milliseconds: number) =>
+    sleep(Math.min(milliseconds, LONGEST_WAIT), undefined, signal === undefined ? {} : { signal });
+  let known = false;
+  const client = new EdgefuseClient({
+    url,
+    token,
+    fetch: async (input, init) => {
+      // The token must not follow a redirect to another host.
+      const request: RequestInit = { ...init, redirect: "error", ...(signal === undefined ? {} : { signal }) };
+      const response = await fetch(input, request);
+      known = response.status === 200;
+      return response;
+    },
+    wait: (milliseconds) => pause(Math.min(milliseconds, 4 * backoff)),
+  });
+  for (let attempt = 1; ; attempt++) {
     try {
-      response = await fetch(address, {
-        method: "POST",
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        body: JSON.stringify({ key }),
-        redirect: "error", // the token must not follow a redirect to another host
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const id = checkpointId.safeParse((await client.registerCheckpoint(key)).id);
+      if (id.success) return { id: id.data, known };
+      throw noWorker(url);
     } catch (error) {
       signal?.throwIfAborted();
-      last = new Failure(
-        "unreachable",
-        `The worker at ${address.origin} does not answer (${reason(error)}); check EDGEFUSE_URL.`,
-        {
-          cause: error,
-        },
-      );
-      continue;
+      const { failure, again } = failureOf(error, url, key);
+      if (!again || attempt === ATTEMPTS) throw failure;
+      await pause(backoff * 2 ** (attempt - 1));
     }
-    const body: unknown = await response.json().catch(() => undefined);
-    if (response.ok) {
-      const parsed = registered.safeParse(body);
-      if (parsed.success) return { id: parsed.data.id, known: response.status === 200 };
-      throw new Failure(
-        "refused",
-        `${address.origin} answered ${response.status} without a checkpoint; is it an edgefuse worker?`,
-      );
-    }
-    last = refusal(response.status, body, key, address.origin);
-    if (response.status < 500 && response.status !== 429) throw last;
   }
-  throw last ?? new Failure("internal", "no attempt was made");
 }
 
-function refusal(status: number, body: unknown, key: string, origin: string): Failure {
-  const parsed = problemSchema.safeParse(body);
-  const detail = parsed.success ? `${parsed.data.detail} (${parsed.data.code})` : `HTTP ${status}`;
-  const hint = status === 401 || status === 403 ? " Check EDGEFUSE_TOKEN." : "";
-  return new Failure(kindOf(status), `${origin} did not register ${key}: ${detail}${hint}`);
+/** What an error means for the caller, and whether asking again may help. */
+function failureOf(error: unknown, url: string, key: string): { readonly failure: Failure; readonly again: boolean } {
+  const { origin } = new URL(url);
+  if (error instanceof Failure) return { failure: error, again: false };
+  // Of all that a fetch resolves with, only a body that is not JSON is a syntax error.
+  if (error instanceof SyntaxError) return { failure: noWorker(url), again: false };
+  if (error instanceof ApiError) {
+    const { status, problem } = error;
+    const detail = problem === undefined ? `HTTP ${status}` : `${problem.detail} (${problem.code})`;
+    const hint = status === 401 || status === 403 ? " Check EDGEFUSE_TOKEN." : "";
+    const failure = new Failure(kindOf(status), `${origin} did not register ${key}: ${detail}${hint}`);
+    return { failure, again: status === 429 || (status >= 500 && status !== 503) };
+  }
+  const message = `The worker at ${origin} does not answer (${reason(error)}); check EDGEFUSE_URL.`;
+  return { failure: new Failure("unreachable", message, { cause: error }), again: true };
+}
+
+function noWorker(url: string): Failure {
+  return new Failure("refused", `${new URL(url).origin} answered without a checkpoint; is it an edgefuse worker?`);
 }
 
 function kindOf(status: number): FailureKind {

@@ -1,4 +1,4 @@
-import type { CheckpointSummary } from "../../shared/api/checkpoints.ts";
+import type { CheckpointSummary, CompositeCheckpoint } from "../../shared/api/checkpoints.ts";
 import type { Page } from "../../shared/api/paging.ts";
 import type { Alignment } from "../../shared/alignment/metadata.ts";
 import type { CheckpointId } from "../../shared/identity.ts";
@@ -8,6 +8,7 @@ import { beforeSeq, pageFromRows, type PageRequest } from "./paging.ts";
 interface Row {
   seq: number;
   id: string;
+  name: string | null;
   bytes: number;
   tensors: number;
   elements: number;
@@ -18,14 +19,19 @@ interface Row {
 }
 
 /** @returns false where the catalog knew the checkpoint already, and nothing changed */
-export async function insertCheckpoint(catalog: D1Database, checkpoint: CheckpointSummary): Promise<boolean> {
+export async function insertCheckpoint(
+  catalog: D1Database,
+  checkpoint: CheckpointSummary,
+  composite?: CompositeCheckpoint,
+): Promise<boolean> {
   const { meta } = await catalog
     .prepare(
-      `INSERT INTO checkpoints (id, bytes, tensors, elements, dtypes, architecture, alignment, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO checkpoints (id, name, bytes, tensors, elements, dtypes, architecture, alignment, created_at, composite)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
     )
     .bind(
       checkpoint.id,
+      checkpoint.name,
       checkpoint.bytes,
       checkpoint.tensors,
       checkpoint.elements,
@@ -33,6 +39,7 @@ export async function insertCheckpoint(catalog: D1Database, checkpoint: Checkpoi
       checkpoint.architecture,
       checkpoint.alignment === null ? null : JSON.stringify(checkpoint.alignment),
       checkpoint.createdAt,
+      composite === undefined ? null : JSON.stringify(composite),
     )
     .run();
   return meta.changes > 0;
@@ -41,6 +48,15 @@ export async function insertCheckpoint(catalog: D1Database, checkpoint: Checkpoi
 export async function findCheckpoint(catalog: D1Database, id: CheckpointId): Promise<CheckpointSummary | undefined> {
   const row = await catalog.prepare("SELECT * FROM checkpoints WHERE id = ?").bind(id).first<Row>();
   return row === null ? undefined : summaryOf(row);
+}
+
+/** What a sharded checkpoint is made of; undefined for one that is an object of its own. */
+export async function findComposite(catalog: D1Database, id: CheckpointId): Promise<CompositeCheckpoint | undefined> {
+  const row = await catalog
+    .prepare("SELECT composite FROM checkpoints WHERE id = ?")
+    .bind(id)
+    .first<{ composite: string | null }>();
+  return row === null || row.composite === null ? undefined : (JSON.parse(row.composite) as CompositeCheckpoint);
 }
 
 /** @throws Problem `checkpoint-not-found` */
@@ -71,6 +87,7 @@ export async function forgetCheckpoint(catalog: D1Database, id: CheckpointId): P
 function summaryOf(row: Row): CheckpointSummary {
   return {
     id: row.id as CheckpointId,
+    name: row.name,
     bytes: row.bytes,
     tensors: row.tensors,
     elements: row.elements,

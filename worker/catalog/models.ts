@@ -1,6 +1,6 @@
 import type { ModelId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
-import type { Recipe } from "../../shared/recipe/schema.ts";
+import type { Recipe } from "../../shared/recipe/recipe.ts";
 
 /** A materialized model: everything that serving it needs to know without opening it. */
 export interface ModelRecord {
@@ -30,26 +30,41 @@ interface Row {
   created_at: string;
 }
 
-/** @returns false where the catalog knew the model already, and nothing changed */
-export async function insertModel(catalog: D1Database, model: ModelRecord): Promise<boolean> {
-  const { meta } = await catalog
-    .prepare(
-      `INSERT INTO models
-         (id, recipe, bytes, sha256, data_offset, data_sha256, manifest_sha256, manifest_bytes, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-    )
-    .bind(
-      model.id,
-      JSON.stringify(model.recipe),
-      model.bytes,
-      model.sha256,
-      model.dataOffset,
-      model.dataSha256,
-      model.manifestSha256,
-      model.manifestBytes,
-      model.createdAt,
-    )
-    .run();
+/**
+ * Enters a model, and ends what the catalog knows of its making, in one transaction.
+ * @param attempt of the Workflow that made it: then the model is entered only while that attempt is the current one and
+ *   nobody cancelled it
+ * @returns false where nothing changed: the catalog knew the model already, or the attempt is not the current one
+ */
+export async function insertModel(catalog: D1Database, model: ModelRecord, attempt?: number): Promise<boolean> {
+  const [{ meta } = { meta: { changes: 0 } }] = await catalog.batch([
+    catalog
+      .prepare(
+        `INSERT INTO models
+           (id, recipe, bytes, sha256, data_offset, data_sha256, manifest_sha256, manifest_bytes, created_at)
+         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?
+         WHERE ? IS NULL
+           OR EXISTS (SELECT 1 FROM fusions WHERE id = ? AND attempt = ? AND state IN ('queued', 'running'))
+         ON CONFLICT (id) DO NOTHING`,
+      )
+      .bind(
+        model.id,
+        JSON.stringify(model.recipe),
+        model.bytes,
+        model.sha256,
+        model.dataOffset,
+        model.dataSha256,
+        model.manifestSha256,
+        model.manifestBytes,
+        model.createdAt,
+        attempt ?? null,
+        model.id,
+        attempt ?? null,
+      ),
+    ...["DELETE FROM fusion_parts WHERE fusion", "DELETE FROM fusions WHERE id"].map((statement) =>
+      catalog.prepare(`${statement} = ? AND EXISTS (SELECT 1 FROM models WHERE id = ?)`).bind(model.id, model.id),
+    ),
+  ]);
   return meta.changes > 0;
 }
 

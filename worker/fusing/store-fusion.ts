@@ -1,64 +1,69 @@
 import {
-  emptyObservations,
-  type FusionEngine,
+  type FusionObservations,
   type FusionPlan,
   type FusionReport,
   fusionReport,
-  fuseRange,
 } from "../../shared/fusion/index.ts";
 import { PassingDigest } from "../objects/digest.ts";
+import { SectionDigests } from "../objects/section-digests.ts";
 import { hasWeightsForm } from "../tfjs-form/layers-model.ts";
+import { type Observer, pour } from "./pour.ts";
 
 export interface StoredFusion {
   readonly sha256: string;
   /** Of the data section; null where TF.js cannot read the dtypes, and so no one will ask. */
   readonly dataSha256: string | null;
+  readonly partSha256: readonly string[];
   readonly report: FusionReport;
+}
+
+export interface FusionStream {
+  readonly plan: FusionPlan;
+  /** The whole file. */
+  readonly chunks: AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** What the chunks show while they are made. */
+  readonly observations: FusionObservations;
+  readonly partBytes: number;
+  /** Gets every chunk too, in step with the store. */
+  readonly mirror?: Observer;
 }
 
 /**
  * Streams a fusion into an object, hashing it on the way. The length is known beforehand, which R2 wants; memory is a few
  * chunks, whatever the size. Where anything fails, R2 keeps nothing: an object appears whole or not at all.
- * @throws Problem as {@link fuseRange} does
+ * @throws Problem as `fuseRange` does
  */
 export async function storeFusion(
   bucket: R2Bucket,
   key: string,
-  plan: FusionPlan,
-  engine: FusionEngine,
+  { plan, chunks, observations, partBytes, mirror }: FusionStream,
 ): Promise<StoredFusion> {
   const { fileLength, dataOffset } = plan.layout;
-  const observations = emptyObservations(plan);
   const whole = new PassingDigest();
+  const parts = new SectionDigests(partBytes);
   const data = hasWeightsForm(plan.layout) ? new PassingDigest() : undefined;
-  const pipe = new FixedLengthStream(fileLength);
-  const writer = pipe.writable.getWriter();
-  const stored = bucket.put(key, pipe.readable);
-  // Observed below; until then a rejection must not count as unhandled.
-  stored.catch(() => undefined);
+  let at = 0;
   try {
-    let at = 0;
-    for await (const chunk of fuseRange(plan, engine, { observations })) {
-      await Promise.all([
-        whole.write(chunk),
-        at >= dataOffset ? data?.write(chunk) : undefined,
-        // A put that fails stops reading, and the write would wait for ever.
-        Promise.race([writer.write(chunk), stored]),
-      ]);
-      at += chunk.length;
-    }
-    await writer.close();
-    await stored;
+    await pour(
+      chunks,
+      fileLength,
+      (body) => bucket.put(key, body),
+      async (chunk) => {
+        const inData = chunk.subarray(Math.max(0, Math.min(chunk.length, dataOffset - at)));
+        at += chunk.length;
+        await Promise.all([whole.write(chunk), parts.write(chunk), data?.write(inData), mirror?.(chunk)]);
+      },
+    );
     return {
       sha256: await whole.finish(),
       dataSha256: data === undefined ? null : await data.finish(),
+      partSha256: await parts.finish(),
       report: fusionReport(plan, observations),
     };
   } catch (error) {
     whole.abandon();
+    parts.abandon();
     data?.abandon();
-    await writer.abort(error).catch(() => undefined);
-    await stored.catch(() => undefined);
     throw error;
   }
 }

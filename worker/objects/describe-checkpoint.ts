@@ -6,9 +6,14 @@ import { Problem } from "../../shared/problem.ts";
 import { elementCount, type SafetensorsHeader } from "../../shared/safetensors/index.ts";
 
 /** What a checkpoint's header says, for the catalog. */
-export function summarizeCheckpoint(id: CheckpointId, header: SafetensorsHeader, createdAt: string): CheckpointSummary {
+export function summarizeCheckpoint(
+  { id, name }: { id: CheckpointId; name: string | null },
+  header: SafetensorsHeader,
+  createdAt: string,
+): CheckpointSummary {
   return {
     id,
+    name,
     bytes: header.fileLength,
     tensors: header.tensors.length,
     elements: header.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),

@@ -5,6 +5,7 @@ export const checkpointKey = (id: CheckpointId) => `checkpoints/${id}.safetensor
 export const shardKey = (id: ShardId) => `shards/${id}.safetensors`;
 export const modelKey = (id: ModelId) => `models/${id}/model.safetensors`;
 export const manifestKey = (id: ModelId) => `models/${id}/manifest.json`;
+export const statisticsKey = (id: ModelId) => `models/${id}/statistics.json`;
 export const probeKey = (id: ProbeId) => `probes/${id}.json`;
 export const chartKey = (id: ProbeId) => `probes/${id}.svg`;
 

@@ -6,11 +6,14 @@ import { type ByteRange, matchesEtag, parseRange } from "./range.ts";
 /** Something immutable that is served: how long it is, what it is, and how to get at its bytes. */
 export interface Representation {
   readonly bytes: number;
-  readonly sha256: string;
+  /** Of the whole; undefined while nobody has seen the whole. Then there must be an {@link etag}. */
+  readonly sha256: string | undefined;
+  /** A strong entity tag without its quotes, where it is not the digest: the same before and after the digest is known. */
+  readonly etag?: string;
   readonly contentType: string;
   /** Whether shared caches may keep it. */
   readonly isPublic: boolean;
-  open(range: ByteRange): Promise<ReadableStream | Uint8Array<ArrayBuffer>>;
+  open(range: ByteRange): Promise<ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>>;
 }
 
 /** A section of an object in the bucket; its body passes through untouched, so the runtime pumps it without JavaScript. */
@@ -31,12 +34,12 @@ export function openObject(bucket: R2Bucket, key: string, offset = 0): Represent
  */
 export async function serveRepresentation(c: AppContext, representation: Representation): Promise<Response> {
   const { bytes, sha256, contentType, isPublic } = representation;
-  const etag = `"sha256-${sha256}"`;
+  const etag = `"${representation.etag ?? `sha256-${sha256}`}"`;
   const headers = new Headers({
     etag,
     "accept-ranges": "bytes",
     "cache-control": `${isPublic ? "public" : "private"}, max-age=31536000, immutable, no-transform`,
-    "repr-digest": digestField(sha256),
+    ...(sha256 === undefined ? {} : { "repr-digest": digestField(sha256) }),
   });
   if (matchesEtag(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
 

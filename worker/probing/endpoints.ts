@@ -3,7 +3,7 @@ import { type Architecture, decodeWeights, readArchitecture, type Weights } from
 import { Problem } from "../../shared/problem.ts";
 import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import { decodeSafetensors } from "../../shared/safetensors/index.ts";
-import { findCheckpoint } from "../catalog/checkpoints.ts";
+import { findCheckpoint, findComposite } from "../catalog/checkpoints.ts";
 import { findModel } from "../catalog/models.ts";
 import { checkpointKey, modelKey } from "../objects/keys.ts";
 
@@ -17,6 +17,9 @@ export interface Endpoint {
 /** @throws Problem `checkpoint-not-found` where the id is neither a checkpoint nor a model */
 export async function findEndpoint(catalog: D1Database, id: string): Promise<Endpoint> {
   const checkpoint = await findCheckpoint(catalog, id as CheckpointId);
+  if (checkpoint !== undefined && (await findComposite(catalog, checkpoint.id)) !== undefined) {
+    throw new Problem("form-unavailable", `Checkpoint ${id} is sharded; models of one file can be probed.`);
+  }
   if (checkpoint !== undefined) return { id, key: checkpointKey(checkpoint.id), bytes: checkpoint.bytes };
   const model = await findModel(catalog, id as ModelId);
   if (model !== undefined) return { id, key: modelKey(model.id), bytes: model.bytes };

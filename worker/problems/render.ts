@@ -7,15 +7,6 @@ import { Problem } from "../../shared/problem.ts";
  * @see https://www.rfc-editor.org/rfc/rfc9457
  */
 export function renderProblem(problem: Problem, path: string): Response {
-  const document: ProblemDocument = {
-    ...problem.members,
-    type: `/docs/problems#${problem.code}`,
-    title: problem.title,
-    status: problem.status,
-    code: problem.code,
-    detail: problem.message,
-    instance: path,
-  };
   const headers = new Headers({ "content-type": PROBLEM_MEDIA_TYPE, "cache-control": "no-store" });
   switch (problem.code) {
     case "unauthorized":
@@ -36,7 +27,20 @@ export function renderProblem(problem: Problem, path: string): Response {
     default:
       break;
   }
-  return new Response(JSON.stringify(document), { status: problem.status, headers });
+  return new Response(JSON.stringify(problemDocument(problem, path)), { status: problem.status, headers });
+}
+
+/** A problem as plain JSON, to be sent or kept. */
+export function problemDocument(problem: Problem, path: string): ProblemDocument {
+  return {
+    ...problem.members,
+    type: `/docs/problems#${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    code: problem.code,
+    detail: problem.message,
+    instance: path,
+  };
 }
 
 /**

@@ -3,6 +3,9 @@ import * as z from "zod";
 import {
   checkpointDescription,
   checkpointPage,
+  type CompositeCheckpoint,
+  compositeCheckpoint,
+  type RegisterRequest,
   registerRequest,
   SAFETENSORS_MEDIA_TYPES,
 } from "../../shared/api/checkpoints.ts";
@@ -11,7 +14,13 @@ import { checkpointId, type CheckpointId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { readAlignment } from "../../shared/alignment/metadata.ts";
 import type { SafetensorsHeader } from "../../shared/safetensors/index.ts";
-import { forgetCheckpoint, insertCheckpoint, listCheckpoints, requireCheckpoint } from "../catalog/checkpoints.ts";
+import {
+  findComposite,
+  forgetCheckpoint,
+  insertCheckpoint,
+  listCheckpoints,
+  requireCheckpoint,
+} from "../catalog/checkpoints.ts";
 import { isolateBudget } from "../engine/budget.ts";
 import { type AppContext, limitsOf } from "../environment.ts";
 import { adoptObject } from "../objects/adopt.ts";
@@ -20,10 +29,20 @@ import type { InspectedFile } from "../objects/inspect.ts";
 import { announcedDigest, checkpointKey } from "../objects/keys.ts";
 import { receiveFile } from "../objects/receive.ts";
 import { openObject, serveRepresentation } from "../objects/serve.ts";
-import { ObjectSource, readStoredHeader } from "../objects/source.ts";
-import { announcedFile, mediaType, requireMediaType, seeThrough } from "./body.ts";
+import { compositeId, openCheckpoint, openComposite } from "../objects/open-checkpoint.ts";
+import { streamSource } from "../objects/stream-source.ts";
+import { boundaryOf, parseFormData } from "../multipart/parse.ts";
+import { holdBody } from "../multipart/receive.ts";
+import { tfjsCheckpointOf } from "../multipart/tfjs-upload.ts";
+import { announcedName, incomingName } from "../objects/names.ts";
+import { type AnnouncedFile, announcedFile, mediaType, requireMediaType, seeThrough } from "./body.ts";
 import { bearer, bytesOf, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
+
+/** A TF.js model is held while it is converted. */
+const MOST_TFJS_BYTES = 40 * 2 ** 20;
+
+const registration = z.union([registerRequest, compositeCheckpoint]);
 
 const binary = { schema: { type: "string" as const, format: "binary" } };
 
@@ -33,13 +52,16 @@ const register = createRoute({
   summary: "Register a checkpoint: a safetensors file, or the key of one uploaded through S3",
   description:
     "The file is validated and hashed while it passes; nothing is stored unless it is whole and right. " +
-    "`Repr-Digest: sha-256=:…:` is verified where it is sent, and saves larger files a copy.",
+    "A sharded checkpoint is registered by its index and the checkpoints of its files. A TF.js model comes as a form with " +
+    "`model.json` and the weight files, as `model.save()` posts it. " +
+    "`Repr-Digest: sha-256=:…:` is verified where it is sent, and saves larger files a copy. " +
+    '`Content-Disposition: attachment; filename="…"` gives it a name.',
   security: bearer,
   request: {
     body: {
       content: {
-        "application/json": { schema: registerRequest },
-        ...Object.fromEntries(SAFETENSORS_MEDIA_TYPES.map((type) => [type, binary])),
+        "application/json": { schema: registration },
+        ...Object.fromEntries(["multipart/form-data", ...SAFETENSORS_MEDIA_TYPES].map((type) => [type, binary])),
       },
     },
   },
@@ -83,11 +105,10 @@ const download = createRoute({
 export function checkpointRoutes({ now, uniqueName }: Dependencies) {
   return newRouter()
     .openapi(register, async (c) => {
-      requireMediaType(c, ["application/json", ...SAFETENSORS_MEDIA_TYPES]);
-      const isJson = mediaType(c) === "application/json";
+      requireMediaType(c, ["application/json", "multipart/form-data", ...SAFETENSORS_MEDIA_TYPES]);
       const { body, isNew } = await seeThrough(
         c,
-        isJson ? registerKey(c, registerRequest.parse(c.req.valid("json")).key) : registerUpload(c),
+        registerBody(c, () => registration.parse(c.req.valid("json"))),
       );
       c.header("location", `/v1/checkpoints/${body.id}`);
       return isNew ? c.json(body, 201) : c.json(body, 200);
@@ -95,11 +116,23 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
     .openapi(list, async (c) => c.json(await listCheckpoints(c.env.CATALOG, c.req.valid("query")), 200))
     .openapi(describe, async (c) => {
       const summary = await requireCheckpoint(c.env.CATALOG, c.req.valid("param").id);
-      const source = new ObjectSource(c.env.BUCKET, checkpointKey(summary.id));
-      return c.json(describeCheckpoint(summary, await readStoredHeader(source, summary.bytes)), 200);
+      const { input } = await openCheckpoint(c.env, summary.id);
+      return c.json(describeCheckpoint(summary, input.header), 200);
     })
     .openapi(download, async (c) => {
       const { id, bytes } = await requireCheckpoint(c.env.CATALOG, c.req.valid("param").id);
+      if ((await findComposite(c.env.CATALOG, id)) !== undefined) {
+        const { input } = await openCheckpoint(c.env, id);
+        return serveRepresentation(c, {
+          bytes,
+          // The id names what it is made of; nobody has hashed the one file that it amounts to.
+          sha256: undefined,
+          etag: `checkpoint-${id}`,
+          contentType: "application/octet-stream",
+          isPublic: false,
+          open: async ({ begin, end }) => streamSource(input.source, begin, end),
+        });
+      }
       return serveRepresentation(c, {
         bytes,
         sha256: id,
@@ -109,8 +142,51 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
       });
     });
 
-  async function registerUpload(c: AppContext) {
-    const { body, ...announcement } = announcedFile(c);
+  function registerBody(c: AppContext, json: () => RegisterRequest | CompositeCheckpoint) {
+    switch (mediaType(c)) {
+      case "application/json": {
+        const request = json();
+        return "key" in request ? registerKey(c, request.key) : registerComposite(c, request);
+      }
+      case "multipart/form-data":
+        return registerTfjs(c);
+      default:
+        return registerUpload(c, announcedFile(c));
+    }
+  }
+
+  /** A TF.js model becomes the safetensors file it amounts to, and is received like one. */
+  async function registerTfjs(c: AppContext) {
+    const { memoryBudgetBytes, maxUploadBytes } = limitsOf(c.env);
+    const maxBytes = Math.min(MOST_TFJS_BYTES, maxUploadBytes);
+    const { body, length } = announcedFile(c, maxBytes);
+    const held = await holdBody({ body, length, maxBytes, budget: isolateBudget(memoryBudgetBytes) });
+    try {
+      const parts = parseFormData(held.bytes, boundaryOf(c.req.header("content-type") ?? ""));
+      const { layout, source } = await tfjsCheckpointOf(parts);
+      return await registerUpload(c, {
+        body: streamSource(source, 0, layout.fileLength),
+        length: layout.fileLength,
+        announced: undefined,
+        // Quantised weights are four times as large when they are decoded.
+        maxBytes: Number.MAX_SAFE_INTEGER,
+      });
+    } finally {
+      held.lease.release();
+    }
+  }
+
+  async function registerComposite(c: AppContext, composite: CompositeCheckpoint) {
+    const id = compositeId(composite);
+    const { input } = await openComposite(c.env, id, composite);
+    validate(input.header);
+    const summary = summarizeCheckpoint({ id, name: null }, input.header, now().toISOString());
+    const isNew = await insertCheckpoint(c.env.CATALOG, summary, composite);
+    const entered = isNew ? summary : await requireCheckpoint(c.env.CATALOG, id);
+    return { body: describeCheckpoint(entered, input.header), isNew };
+  }
+
+  async function registerUpload(c: AppContext, { body, ...announcement }: AnnouncedFile) {
     const file = await receiveFile(body, {
       ...announcement,
       bucket: c.env.BUCKET,
@@ -120,7 +196,7 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
       validate,
     });
     try {
-      return await enter(c, file);
+      return await enter(c, file, announcedName(c.req.header("content-disposition")));
     } catch (error) {
       // The catalog failed: an object that it does not know would never be found again.
       if (file.stored) await c.env.BUCKET.delete(checkpointKey(file.sha256 as CheckpointId));
@@ -137,7 +213,7 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
         keyOf: (sha256) => checkpointKey(sha256 as CheckpointId),
         validate,
       });
-      return await enter(c, file);
+      return await enter(c, file, incomingName(key));
     } catch (error) {
       const announced = announcedDigest("checkpoints", key);
       // Someone overwrote a registered object through S3: the catalog must not promise it any longer.
@@ -148,9 +224,9 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
     }
   }
 
-  async function enter(c: AppContext, { sha256, header }: InspectedFile) {
+  async function enter(c: AppContext, { sha256, header }: InspectedFile, name: string | null) {
     const id = sha256 as CheckpointId;
-    const summary = summarizeCheckpoint(id, header, now().toISOString());
+    const summary = summarizeCheckpoint({ id, name }, header, now().toISOString());
     const isNew = await insertCheckpoint(c.env.CATALOG, summary);
     const entered = isNew ? summary : await requireCheckpoint(c.env.CATALOG, id);
     return { body: describeCheckpoint(entered, header), isNew };

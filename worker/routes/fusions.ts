@@ -1,38 +1,97 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
-import { createFusionRequest, type FusionDescription, fusionDescription } from "../../shared/api/fusions.ts";
-import { modelId } from "../../shared/identity.ts";
+import {
+  createFusionRequest,
+  fusionDescription,
+  fusionPlanDescription,
+  planFusionRequest,
+} from "../../shared/api/fusions.ts";
+import { modelId, type ModelId } from "../../shared/identity.ts";
+import { Problem } from "../../shared/problem.ts";
 import { modelIdOf, parseRecipe } from "../../shared/recipe/canonical-recipe.ts";
-import { type ModelRecord, requireModel } from "../catalog/models.ts";
-import type { AppContext } from "../environment.ts";
-import { materializeModel } from "../fusing/materialize.ts";
+import { type AppContext, limitsOf } from "../environment.ts";
+import { cancelFusion, keepGoing } from "../fusing/background.ts";
+import { describeFused, describePlan } from "../fusing/describe.ts";
+import { prepareFusion } from "../fusing/prepare.ts";
+import { requestFusion } from "../fusing/request-fusion.ts";
+import { findFused, type ServedModel } from "../fusing/served-model.ts";
 import { malformedRequest } from "../problems/validation.ts";
 import { seeThrough } from "./body.ts";
+import { fusionEvents } from "./fusion-events.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
+
+/** When to ask again, in seconds: a part takes about as long. */
+const RETRY_AFTER = "1";
 
 const create = createRoute({
   method: "post",
   path: "/v1/fusions",
   summary: "Fuse checkpoints by a recipe",
   description:
-    "The same recipe has one answer: who asks again, or lists the inputs in another order, gets the same model.",
+    "The same recipe has one answer: who asks again, or lists the inputs in another order, gets the same model. " +
+    "Small inputs are fused within the request; larger ones by a Workflow, which `Location` tells about. " +
+    "A lazy model is computed where and when it is read, and stored by the first read of all of it.",
   security: bearer,
   request: { body: { required: true, content: { "application/json": { schema: createFusionRequest } } } },
   responses: {
-    200: jsonOf("The model exists already", fusionDescription),
-    201: jsonOf("The model is made", fusionDescription),
+    200: jsonOf("The model exists already, or may be read already", fusionDescription),
+    201: jsonOf("The model is made, or may be read from now on", fusionDescription),
+    202: jsonOf("The model is being made", fusionDescription),
     ...problems,
   },
 });
 
+const dryRun = createRoute({
+  method: "post",
+  path: "/v1/fusions/plan",
+  summary: "What a recipe comes to, tensor by tensor, without fusing anything",
+  security: bearer,
+  request: { body: { required: true, content: { "application/json": { schema: planFusionRequest } } } },
+  responses: { 200: jsonOf("The plan", fusionPlanDescription), ...problems },
+});
+
+const parameters = { params: z.object({ id: modelId }) };
+
 const get = createRoute({
   method: "get",
   path: "/v1/fusions/{id}",
-  summary: "A fusion: its recipe and where its result is",
+  summary: "A fusion: its state, its progress, and where its result is",
   security: bearer,
-  request: { params: z.object({ id: modelId }) },
+  request: parameters,
   responses: { 200: jsonOf("The fusion", fusionDescription), ...problems },
+});
+
+const cancel = createRoute({
+  method: "delete",
+  path: "/v1/fusions/{id}",
+  summary: "Cancel a fusion that is queued or running",
+  security: bearer,
+  request: parameters,
+  responses: { 200: jsonOf("The fusion is cancelled; nothing of it remains", fusionDescription), ...problems },
+});
+
+const plan = createRoute({
+  method: "get",
+  path: "/v1/fusions/{id}/plan",
+  summary: "What a fusion's recipe comes to, tensor by tensor",
+  security: bearer,
+  request: parameters,
+  responses: { 200: jsonOf("The plan", fusionPlanDescription), ...problems },
+});
+
+const events = createRoute({
+  method: "get",
+  path: "/v1/fusions/{id}/events",
+  summary: "Progress as server-sent events, until the fusion has ended",
+  description:
+    "Events are called `progress`; the last one `end`. The data of each is the fusion. Takes `Last-Event-ID`.",
+  security: bearer,
+  request: parameters,
+  responses: {
+    200: { description: "Events", content: { "text/event-stream": { schema: { type: "string" as const } } } },
+    ...problems,
+  },
 });
 
 /** Fusions: models made on demand. */
@@ -41,14 +100,73 @@ export function fusionRoutes({ now }: Dependencies) {
     .openapi(
       create,
       async (c) => {
-        const recipe = parseRecipe(c.req.valid("json").recipe);
-        const { record, isNew } = await seeThrough(c, materializeModel(c.env, modelIdOf(recipe), recipe, now));
-        c.header("location", linksOf(record).model);
-        return isNew ? c.json(describe(record), 201) : c.json(describe(record), 200);
+        const { recipe: draft, materialize } = c.req.valid("json");
+        const recipe = parseRecipe(draft);
+        const id = modelIdOf(recipe);
+        const { fused, isNew } = await seeThrough(c, requestFusion(c.env, { id, recipe, materialize }, now));
+        const body = await describeFused(c.env.CATALOG, fused);
+        if (body.state === "queued" || body.state === "running") {
+          c.header("location", body.links.self);
+          c.header("retry-after", RETRY_AFTER);
+          return c.json(body, 202);
+        }
+        c.header("location", body.links.model);
+        return isNew ? c.json(body, 201) : c.json(body, 200);
       },
       (result, c) => (result.success ? undefined : refuse(c, result.target, result.error)),
     )
-    .openapi(get, async (c) => c.json(describe(await requireModel(c.env.CATALOG, c.req.valid("param").id)), 200));
+    .openapi(
+      dryRun,
+      async (c) => {
+        const recipe = parseRecipe(c.req.valid("json").recipe);
+        return c.json(await planFor(c, modelIdOf(recipe), recipe), 200);
+      },
+      (result, c) => (result.success ? undefined : refuse(c, result.target, result.error)),
+    )
+    .openapi(get, async (c) => {
+      const body = await describe(c, await look(c, c.req.valid("param").id));
+      if (body.state === "queued" || body.state === "running") c.header("retry-after", RETRY_AFTER);
+      c.header("cache-control", "no-store");
+      return c.json(body, 200);
+    })
+    .openapi(cancel, async (c) => {
+      const { id } = c.req.valid("param");
+      await seeThrough(c, cancelFusion(c.env, id, now));
+      return c.json(await describe(c, await requireFused(c, id)), 200);
+    })
+    .openapi(plan, async (c) => {
+      const { id } = c.req.valid("param");
+      const fused = await requireFused(c, id);
+      const { recipe } = fused.kind === "stored" ? fused.record : fused.fusion;
+      return c.json(await planFor(c, id, recipe), 200);
+    })
+    .openapi(events, async (c) => {
+      const { id } = c.req.valid("param");
+      await requireFused(c, id);
+      return fusionEvents(c, async () => describe(c, await look(c, id)));
+    });
+
+  /** Finds a fusion, and wakes it where it fell asleep. */
+  async function look(c: AppContext, id: ModelId): Promise<ServedModel> {
+    const fused = await requireFused(c, id);
+    if (fused.kind === "computed") await keepGoing(c.env, fused.fusion, now);
+    return fused;
+  }
+}
+
+function describe(c: AppContext, fused: ServedModel) {
+  return describeFused(c.env.CATALOG, fused);
+}
+
+async function planFor(c: AppContext, id: ModelId, recipe: ReturnType<typeof parseRecipe>) {
+  return describePlan(id, await prepareFusion(c.env, recipe), limitsOf(c.env).inlineBytes);
+}
+
+/** @throws Problem `model-not-found` */
+async function requireFused(c: AppContext, id: ModelId): Promise<ServedModel> {
+  const fused = await findFused(c.env.CATALOG, id);
+  if (fused === undefined) throw new Problem("model-not-found", `There is no fusion ${id}.`, { model: id });
+  return fused;
 }
 
 /** What is wrong within the recipe is the recipe's own kind of problem. */
@@ -57,18 +175,4 @@ async function refuse(c: AppContext, target: string, error: z.ZodError): Promise
     parseRecipe((await c.req.json<{ recipe: unknown }>()).recipe);
   }
   throw malformedRequest(target, error);
-}
-
-function describe(record: ModelRecord): FusionDescription {
-  const { id, recipe, bytes, sha256, createdAt } = record;
-  return { id, state: "succeeded", recipe, bytes, sha256, createdAt, links: linksOf(record) };
-}
-
-function linksOf({ id, dataSha256 }: ModelRecord): FusionDescription["links"] {
-  const base = `/models/${id}`;
-  return {
-    model: `${base}/model.safetensors`,
-    manifest: `${base}/manifest.json`,
-    topology: dataSha256 === null ? null : `${base}/model.json`,
-  };
 }

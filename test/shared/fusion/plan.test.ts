@@ -47,8 +47,8 @@ describe("planFusion", () => {
   });
 
   it("refuses floats that it cannot average, and checkpoints that it does not have", async () => {
-    const fp8 = await inputOf(writeCheckpoint([tensor("w", "F8_E4M3", [8])]));
-    expect(refusal([fp8])).toMatchObject({ code: "unsupported-dtype", members: { tensor: "w", dtype: "F8_E4M3" } });
+    const fp8 = await inputOf(writeCheckpoint([tensor("w", "F8_E8M0", [8])]));
+    expect(refusal([fp8])).toMatchObject({ code: "unsupported-dtype", members: { tensor: "w", dtype: "F8_E8M0" } });
     const complex = await inputOf(writeCheckpoint([tensor("c", "C64", [1])]));
     expect(refusal([complex])).toMatchObject({ code: "unsupported-dtype" });
     const recipe = parseRecipe({ method: "linear", inputs: [{ checkpoint: "0".repeat(64) }] });

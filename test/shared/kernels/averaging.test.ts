@@ -19,12 +19,15 @@ beforeAll(async () => {
   kernels = (await wasmEngine()).averaging;
 });
 
-const NARROW = ["F16", "BF16", "F32"] as const;
+const NARROW = ["F8_E4M3", "F8_E5M2", "F16", "BF16", "F32"] as const;
+const FLOAT8 = ["F8_E4M3", "F8_E5M2"] as const;
 const EQUAL = { 2: [1, 1], 7: [1, 1, 1, 1, 1, 1, 1] } as const;
 const UNEQUAL = { 2: [0.3, 0.7], 7: [0.1, 1, 2.5, 3e-3, 0.7, 11, 1 / 3] } as const;
 
 function bitsOf(name: FloatName, heap: DataView, address: number): bigint {
   switch (floatBytes(name)) {
+    case 1:
+      return BigInt(heap.getUint8(address));
     case 2:
       return BigInt(heap.getUint16(address, true));
     case 4:
@@ -35,7 +38,8 @@ function bitsOf(name: FloatName, heap: DataView, address: number): bigint {
 }
 
 function storeBits(name: FloatName, heap: DataView, address: number, bits: bigint): void {
-  if (floatBytes(name) === 2) heap.setUint16(address, Number(bits), true);
+  if (floatBytes(name) === 1) heap.setUint8(address, Number(bits));
+  else if (floatBytes(name) === 2) heap.setUint16(address, Number(bits), true);
   else if (floatBytes(name) === 4) heap.setUint32(address, Number(bits), true);
   else heap.setBigUint64(address, bits, true);
 }
@@ -189,6 +193,154 @@ describe("every value of the 16-bit formats", () => {
   });
 });
 
+describe("float8", () => {
+  const all = Array.from({ length: 256 }, (_, bits) => BigInt(bits));
+
+  it.each([
+    ["F8_E4M3", { "7e": 448, "08": 2 ** -6, "01": 2 ** -9, "38": 1, b8: -1, "7f": Number.NaN, ff: Number.NaN }],
+    ["F8_E5M2", { "7b": 57344, "04": 2 ** -14, "01": 2 ** -16, "3c": 1, bc: -1, "7c": Infinity, fd: Number.NaN }],
+  ] as const)("%s widens as the OCP specification says", (name, values) => {
+    const given = Object.keys(values).map((hex) => BigInt(`0x${hex}`));
+    const { bits } = average(name, "F64", [given], [1]);
+    expect(bits.map((pattern) => valueOfBits("F64", pattern))).toEqual(Object.values(values));
+  });
+
+  it.each(FLOAT8)("%s: every pattern comes back from an average with itself, and widens exactly", (name) => {
+    const same = all.map((bits) => (Number.isNaN(valueOfBits(name, bits)) ? roundFloat(name, Number.NaN) : bits));
+    for (const weights of [[1], [0.1, 0.7, 1 / 3]]) {
+      const rows = weights.map(() => all);
+      expect(average(name, name, rows, weights).bits).toEqual(same);
+    }
+    for (const wide of ["F16", "BF16", "F32", "F64"] as const) {
+      expect(average(name, wide, [all], [1]).bits).toEqual(
+        all.map((bits) => roundFloat(wide, valueOfBits(name, bits))),
+      );
+    }
+  });
+
+  it.each(FLOAT8)("%s takes float64 between any two neighbours to the right one", (name) => {
+    const finite = name === "F8_E4M3" ? 0x7e : 0x7b;
+    const edges = Array.from({ length: finite }, (_, at) => {
+      const low = valueOfBits(name, BigInt(at));
+      const tie = roundFloat("F64", (low + valueOfBits(name, BigInt(at + 1))) / 2);
+      return [tie - 1n, tie, tie + 1n, tie | (1n << 63n), roundFloat("F64", low), roundFloat("F64", -low)];
+    }).flat();
+    expect(average("F64", name, [edges], [1]).bits).toEqual(
+      edges.map((bits) => roundFloat(name, valueOfBits("F64", bits))),
+    );
+  });
+
+  it("overflows beyond the tie above the largest number: E4M3 to a NaN with the sign, E5M2 to infinity", () => {
+    const cases = [
+      ["F8_E4M3", [448, 464, 464.00000000000006, -464.00000000000006, 1e30, -Infinity], "7e 7e 7f ff 7f ff", 4],
+      ["F8_E5M2", [57344, 61439.99999999999, 61440, -61440, 1e30, -Infinity], "7b 7b 7c fc 7c fc", 4],
+    ] as const;
+    for (const [name, values, expected, nonFinite] of cases) {
+      // Once in the vector loop, once in the rest.
+      for (const padding of [0, 2]) {
+        const padded = [...values, ...Array.from({ length: padding }, () => 0)];
+        const row = padded.map((value) => roundFloat("F64", value));
+        const result = average("F64", name, [row], [1]);
+        expect(result.nonFinite).toBe(nonFinite);
+        expect(
+          result.bits
+            .slice(0, values.length)
+            .map((bits) => bits.toString(16))
+            .join(" "),
+        ).toBe(expected);
+      }
+      const singles = [...values.slice(-2), 1, 1, 1, 1, 1, 1, 1].map((value) => roundFloat("F32", value));
+      expect(average("F32", name, [singles], [1]).nonFinite).toBe(2);
+    }
+  });
+
+  it.each(FLOAT8)("%s: finds what is not finite", (name) => {
+    const { heap } = kernels;
+    const block = heap.allocate(256);
+    const marks = heap.allocate(256);
+    const bytes = new Uint8Array(heap.memory.buffer);
+    for (let at = 0; at < 256; at++) bytes[block + at] = at;
+    bytes.fill(0, marks, marks + 256);
+    const expected = all.flatMap((bits) => (Number.isFinite(valueOfBits(name, bits)) ? [] : [Number(bits)]));
+    expect(kernels.scanNonFinite(name, block, 256, marks)).toEqual({ count: expected.length, first: expected[0] });
+    expect(all.map(Number).filter((at) => bytes[marks + at] === 1)).toEqual(expected);
+    for (const address of [block, marks]) heap.free(address);
+  });
+});
+
+describe("BF16 without float64 gives the bits of float64", () => {
+  /** Numbers of few bits and near exponents, whose averages often lie on a rounding boundary or cancel. */
+  const coarse = fc
+    .tuple(fc.integer({ min: -255, max: 255 }), fc.integer({ min: -6, max: 1 }))
+    .map(([digits, exponent]) => roundFloat("BF16", digits * 2 ** exponent));
+  const any = fc.integer({ min: 0, max: 0xffff }).map(BigInt);
+  const zero = fc.constantFrom(0n, 0x8000n);
+  const small = fc.integer({ min: 0, max: 0x0e00 }).map(BigInt);
+  const large = fc.integer({ min: 0x7a00, max: 0x7f7f }).map(BigInt);
+  const element = fc.oneof({ weight: 6, arbitrary: coarse }, any, zero, { weight: 1, arbitrary: small }, large);
+  const nine = fc.oneof(
+    fc.array(element, { minLength: 33, maxLength: 33 }),
+    fc.array(coarse, { minLength: 33, maxLength: 33 }),
+  );
+  const equal = fc.tuple(fc.integer({ min: 1, max: 9 }), fc.constantFrom(1, 0.25, 0.3, 3));
+  const weights = fc.oneof(
+    equal.map(([count, weight]) => Array.from({ length: count }, () => weight)),
+    fc.array(fc.constantFrom(0.1, 0.2, 0.3, 0.4, 1, 2, 3), { minLength: 1, maxLength: 9 }),
+    fc.array(fc.double({ min: 1e-3, max: 1e3, noNaN: true }), { minLength: 1, maxLength: 9 }),
+    fc.constantFrom([1, 0], [1e-30, 1], [0, 0, 1], [1, 2 ** -130], [1e-300, 1e-300, 1]),
+  );
+
+  it("for any weights, normalised", () => {
+    fc.assert(
+      fc.property(weights, fc.array(nine, { minLength: 9, maxLength: 9 }), (given, columns) => {
+        const rows = columns.slice(0, given.length);
+        const { bits } = average("BF16", "BF16", rows, given);
+        // BF16 to F64 has no shortcut: it is the float64 average itself.
+        const wide = average("BF16", "F64", rows, given).bits.map((pattern) => valueOfBits("F64", pattern));
+        expect(bits).toEqual(wide.map((value) => roundFloat("BF16", value)));
+      }),
+      { numRuns: 3000, endOnFailure: true },
+    );
+  });
+
+  it("where equal weights meet a boundary but for something that float32 does not see", () => {
+    for (const inputs of [3, 4, 5, 7, 8]) {
+      const tiny = Array.from({ length: 48 }, (_, at) => (at % 2 === 0 ? 1 : -1) * 2 ** (-4 - Math.floor(at / 2)));
+      const rows = [
+        tiny.map(() => roundFloat("BF16", inputs)),
+        tiny.map(() => roundFloat("BF16", inputs * 2 ** -8)),
+        tiny.map((value) => roundFloat("BF16", value)),
+        ...Array.from({ length: inputs - 3 }, () => tiny.map(() => 0n)),
+      ];
+      // 1 and half a step more, and then a little more or less: up, or down.
+      const expected = tiny.map((value) => {
+        const exact = (inputs + inputs * 2 ** -8 + value) / inputs;
+        return exact > 1 + 2 ** -8 && exact < 1 + 2 ** -7 ? 0x3f81n : roundFloat("BF16", exact);
+      });
+      const { bits } = average(
+        "BF16",
+        "BF16",
+        rows,
+        rows.map(() => 1),
+      );
+      expect(bits).toEqual(expected);
+    }
+  });
+
+  it("for plain weighted sums, negative weights too", () => {
+    const signed = fc.array(fc.constantFrom(1, -1, 0.5, -0.3, 1.1, 0), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(fc.oneof(signed, weights), fc.array(nine, { minLength: 9, maxLength: 9 }), (given, columns) => {
+        const rows = columns.slice(0, given.length);
+        const { bits } = average("BF16", "BF16", rows, given, false);
+        const wide = average("BF16", "F64", rows, given, false).bits.map((pattern) => valueOfBits("F64", pattern));
+        expect(bits).toEqual(wide.map((value) => roundFloat("BF16", value)));
+      }),
+      { numRuns: 2000, endOnFailure: true },
+    );
+  });
+});
+
 describe("frozen entries", () => {
   it.each(FLOAT_NAMES)("%s: what is equal in all inputs comes back bit for bit", (name) => {
     const specials = [0n, 1n << BigInt(floatBytes(name) * 8 - 1), 1n, 2n, 3n];
@@ -240,7 +392,9 @@ describe("what is not finite", () => {
     const row = [1, Number.NaN, Infinity, -Infinity, 2, -0, 3, 4, 5, Number.NaN].map((value) =>
       roundFloat(name, value),
     );
-    expect(average(name, name, [row, row], [0.3, 0.7])).toEqual({ bits: row, nonFinite: 4 });
+    // E4M3 has no infinity: its bits are a NaN's, and come out as the one NaN.
+    const same = row.map((bits) => (Number.isNaN(valueOfBits(name, bits)) ? roundFloat(name, Number.NaN) : bits));
+    expect(average(name, name, [row, row], [0.3, 0.7])).toEqual({ bits: same, nonFinite: 4 });
     const opposite = row.map((bits) => bits ^ (1n << BigInt(floatBytes(name) * 8 - 1)));
     const quiet = roundFloat(name, Number.NaN);
     const { bits } = average(name, name, [row, opposite], [1, 1]);

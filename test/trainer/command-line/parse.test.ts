@@ -6,6 +6,7 @@ import {
   layerWidths,
   optional,
   realNumber,
+  repeated,
   seed,
   text,
   wholeNumber,
@@ -25,6 +26,7 @@ const command = defineCommand({
     hidden: layerWidths({ help: "", fallback: "8x2" }),
     out: text({ help: "", short: "o", placeholder: "DIR" }),
     quick: flag("", "q"),
+    each: repeated(wholeNumber(1, 9, { help: "" })),
   },
   examples: [],
   run: () => Promise.resolve(),
@@ -42,6 +44,7 @@ describe("parseLine", () => {
       hidden: [8, 8],
       out: "x",
       quick: false,
+      each: [],
     });
     expect(parse("-o x -q --kind two --ratio=.25 --epochs 100 --seed 18446744073709551615 --hidden 4,3x2")).toEqual({
       kind: "two",
@@ -51,7 +54,9 @@ describe("parseLine", () => {
       hidden: [4, 3, 3],
       out: "x",
       quick: true,
+      each: [],
     });
+    expect(parse("-o x --each 3 --each=1")["each"]).toEqual([3, 1]);
     expect(parse("--out x --hidden=")["hidden"]).toEqual([]);
   });
 
@@ -67,6 +72,7 @@ describe("parseLine", () => {
     ["--out x y", /^Unexpected "y": this command takes options only/],
     ["--quick", /^--out DIR is needed/],
     ["--out x --kind three", /--kind "three" is not valid: it takes one of one, two\./],
+    ["--out x --each 3 --each 10", /--each "10" is not valid: it takes a whole number from 1 to 9/],
     ["--out x --ratio 1", /a share in \[0, 1\)/],
     ["--out x --ratio=-0.1", /a share in \[0, 1\)/],
     ["--out x --ratio nan", /a share in \[0, 1\)/],

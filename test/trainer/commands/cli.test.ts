@@ -25,7 +25,7 @@ describe("edgefuse", () => {
   it("helps: in general, for a command, both ways of asking", async () => {
     const general = await runCli(["help"]);
     expect(general).toMatchObject({ code: 0, stderr: "" });
-    for (const name of ["train", "shard", "push", "help"]) expect(general.stdout).toContain(`\n  ${name} `);
+    for (const name of ["train", "shard", "fuse", "push", "help"]) expect(general.stdout).toContain(`\n  ${name} `);
     expect(general.stdout).toMatch(/130 +interrupted/);
     const [flag, command] = await Promise.all([runCli(["train", "--help"]), runCli(["help", "train"])]);
     expect(flag).toEqual(command);

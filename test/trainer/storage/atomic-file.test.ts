@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { writeAtomically } from "../../../trainer/storage/atomic-file.ts";
+import { openAtomically, writeAtomically } from "../../../trainer/storage/atomic-file.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -24,5 +24,37 @@ describe("writeAtomically", () => {
     await mkdir(join(path, "below"), { recursive: true });
     await expect(writeAtomically(path, Uint8Array.from([1]))).rejects.toThrow();
     expect(await readdir(directory)).toEqual(["taken"]);
+  });
+});
+
+describe("openAtomically", () => {
+  it("shows nothing under the name before all is there", async () => {
+    const path = join(directory, "file");
+    const file = await openAtomically(path, { replace: false });
+    await file.write(Uint8Array.from([1, 2]));
+    await file.write(Uint8Array.from([3]));
+    expect(await readdir(directory)).not.toContain("file");
+    await file.commit();
+    await file.discard();
+    expect([...(await readFile(path))]).toEqual([1, 2, 3]);
+    expect(await readdir(directory)).toEqual(["file"]);
+  });
+
+  it("leaves a name alone that was taken in the meantime", async () => {
+    const path = join(directory, "file");
+    const file = await openAtomically(path, { replace: false });
+    await file.write(Uint8Array.from([1]));
+    await writeFile(path, "first");
+    await expect(file.commit()).rejects.toMatchObject({ code: "EEXIST" });
+    expect(await readFile(path, "utf8")).toBe("first");
+    expect(await readdir(directory)).toEqual(["file"]);
+  });
+
+  it("removes what was written when it is given up", async () => {
+    const file = await openAtomically(join(directory, "file"), { replace: true });
+    await file.write(Uint8Array.from([1]));
+    await file.discard();
+    await file.discard();
+    expect(await readdir(directory)).toEqual([]);
   });
 });

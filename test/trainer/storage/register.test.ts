@@ -17,7 +17,10 @@ function scripted(...answers: (Response | Error)[]) {
 }
 
 const problem = (status: number, code: string, detail: string) =>
-  Response.json({ type: "about:blank", title: "x", status, code, detail }, { status });
+  Response.json(
+    { type: "about:blank", title: "x", status, code, detail },
+    { status, headers: { "content-type": "application/problem+json" } },
+  );
 
 const down = () => new TypeError("fetch failed", { cause: Object.assign(new Error("x"), { code: "ECONNREFUSED" }) });
 

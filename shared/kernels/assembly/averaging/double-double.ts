@@ -1,6 +1,7 @@
 import { encode } from "./float-formats";
 import { averageExtreme, roundToOdd } from "./extreme";
 import { heldDoubles } from "./held-constant";
+import { divides, divisorLowOf, divisorOf, ENTRY, firstEntry, isOrdinary, lastEntry } from "./table";
 
 /**
  * Averages F64 elements with an accumulator of two float64 (106 bits): error-free sums (Knuth's TwoSum) and products
@@ -11,31 +12,20 @@ import { heldDoubles } from "./held-constant";
  * weights that are not `ordinary`, take the scaled path of {@link averageExtreme}.
  * @see Dekker, "A floating-point technique for extending the available precision" (1971)
  */
-// @ts-ignore: decorator
-@inline
-export function averageDoubles<Out>(
-  table: usize,
-  inputs: i32,
-  output: usize,
-  count: i32,
-  divisor: f64,
-  divisorLow: f64,
-  divide: bool,
-  ordinary: bool,
-): i32 {
+export function averageDoubles<Out>(table: usize, output: usize, count: i32): i32 {
   let nonFinite = 0;
   let index: i32 = 0;
-  if (ordinary) {
+  if (isOrdinary(table)) {
     const splitter = heldDoubles(0x41a0000002000000); // 2^27 + 1
     const smallest = heldDoubles(0x26f0000000000000); // 2^-400
     const largest = heldDoubles(0x7830000000000000); // 2^900
     for (; index + 2 <= count; index += 2) {
-      nonFinite += averagePair<Out>(table, inputs, output, index, divisor, divisorLow, divide, splitter, smallest, largest);
+      nonFinite += averagePair<Out>(table, output, index, splitter, smallest, largest);
     }
   }
   for (; index < count; index++) {
     const odd = sizeof<Out>() != 8;
-    const value = averageExtreme(table, inputs, index, divisor, divisorLow, divide, odd);
+    const value = averageExtreme(table, index, odd);
     nonFinite += encode<Out>(output + <usize>index * sizeof<Out>(), value);
   }
   return nonFinite;
@@ -45,23 +35,20 @@ export function averageDoubles<Out>(
 @inline
 function averagePair<Out>(
   table: usize,
-  inputs: i32,
   output: usize,
   index: i32,
-  divisor: f64,
-  divisorLow: f64,
-  divide: bool,
   splitter: v128,
   smallest: v128,
   largest: v128,
 ): i32 {
   const zero = f64x2.splat(0);
-  const end = table + (<usize>inputs << 5);
+  const start = firstEntry(table);
+  const end = lastEntry(table);
   let high = zero;
   let low = zero;
   let signs = i64x2.splat(-1);
   let extreme = zero;
-  for (let entry = table; entry < end; entry += 32) {
+  for (let entry = start; entry < end; entry += ENTRY) {
     const x = v128.load(<usize>load<u32>(entry) + (<usize>index << 3));
     const weight = v128.load_splat<f64>(entry, 8);
     const weightHigh = v128.load_splat<f64>(entry, 16);
@@ -97,15 +84,15 @@ function averagePair<Out>(
   }
   if (v128.any_true(extreme)) {
     const odd = sizeof<Out>() != 8;
-    const first = averageExtreme(table, inputs, index, divisor, divisorLow, divide, odd);
-    const second = averageExtreme(table, inputs, index + 1, divisor, divisorLow, divide, odd);
+    const first = averageExtreme(table, index, odd);
+    const second = averageExtreme(table, index + 1, odd);
     return (
       encode<Out>(output + <usize>index * sizeof<Out>(), first) +
       encode<Out>(output + <usize>(index + 1) * sizeof<Out>(), second)
     );
   }
-  if (divide) {
-    const whole = f64x2.splat(divisor);
+  if (divides(table)) {
+    const whole = f64x2.splat(divisorOf(table));
     const wholeShifted = f64x2.mul(splitter, whole);
     const wholeHigh = f64x2.sub(wholeShifted, f64x2.sub(wholeShifted, whole));
     const wholeLow = f64x2.sub(whole, wholeHigh);
@@ -123,7 +110,7 @@ function averagePair<Out>(
     );
     const remainder = f64x2.sub(
       f64x2.add(f64x2.sub(f64x2.sub(high, back), error), low),
-      f64x2.mul(quotient, f64x2.splat(divisorLow)),
+      f64x2.mul(quotient, f64x2.splat(divisorLowOf(table))),
     );
     const correction = f64x2.div(remainder, whole);
     high = f64x2.add(quotient, correction);

@@ -1,29 +1,24 @@
+import { divides, divisorLowOf, divisorOf, ENTRY, firstEntry, lastEntry } from "./table";
+
 /**
  * One F64 element whose average would overflow or underflow on the way: inputs and weights are scaled by powers of two so
  * that the largest of each lies in [1, 2), and the result is scaled back with one rounding, subnormals included.
  * @param odd round to odd, because the caller rounds once more to a narrower format
  */
-export function averageExtreme(
-  table: usize,
-  inputs: i32,
-  index: i32,
-  divisor: f64,
-  divisorLow: f64,
-  divide: bool,
-  odd: bool,
-): f64 {
-  const end = table + ((<usize>inputs) << 5);
+export function averageExtreme(table: usize, index: i32, odd: bool): f64 {
+  const start = firstEntry(table);
+  const end = lastEntry(table);
   const offset = (<usize>index) << 3;
   let largest: f64 = 0;
   let largestWeight: f64 = 0;
   let finite = true;
   let negative = true;
   let plain: f64 = 0;
-  for (let entry = table; entry < end; entry += 32) {
+  for (let entry = start; entry < end; entry += ENTRY) {
     const x = load<f64>(<usize>load<u32>(entry) + offset);
     const weight = load<f64>(entry, 8);
     const product = weight * x;
-    plain = entry == table ? product : plain + product;
+    plain = entry == start ? product : plain + product;
     negative = negative && reinterpret<i64>(product) < 0;
     finite = finite && abs(x) < Infinity;
     largest = max(largest, abs(x));
@@ -35,7 +30,7 @@ export function averageExtreme(
   const weightExponent = exponentOf(largestWeight);
   let high: f64 = 0;
   let low: f64 = 0;
-  for (let entry = table; entry < end; entry += 32) {
+  for (let entry = start; entry < end; entry += ENTRY) {
     const x = scaleBy(load<f64>(<usize>load<u32>(entry) + offset), -valueExponent);
     const weight = scaleBy(load<f64>(entry, 8), -weightExponent);
     const product = weight * x;
@@ -47,12 +42,12 @@ export function averageExtreme(
   }
   if (high == 0) return negative ? -0.0 : 0.0;
   let exponent = valueExponent + weightExponent;
-  if (divide) {
-    const whole = scaleBy(divisor, -weightExponent);
+  if (divides(table)) {
+    const whole = scaleBy(divisorOf(table), -weightExponent);
     const quotient = high / whole;
     const back = quotient * whole;
     const error = productError(quotient, whole, back);
-    const remainder = high - back - error + low - quotient * scaleBy(divisorLow, -weightExponent);
+    const remainder = high - back - error + low - quotient * scaleBy(divisorLowOf(table), -weightExponent);
     const correction = remainder / whole;
     high = quotient + correction;
     low = correction - (high - quotient);

@@ -1,33 +1,89 @@
 /**
- * The float formats, each under a type that the compiler can branch on: AssemblyScript has no 16-bit floats, so a signed
- * 16-bit integer stands for IEEE half and an unsigned one for bfloat16.
+ * The float formats, each under a type that the compiler can branch on: AssemblyScript has no narrow floats, so of the 16-bit
+ * integers the signed one stands for IEEE half and the unsigned one for bfloat16, and of the 8-bit ones the signed one for
+ * E4M3 and the unsigned one for E5M2.
+ * @see https://www.opencompute.org/documents/ocp-8-bit-floating-point-specification-ofp8-revision-1-0-2023-12-01-pdf-1
  */
 export type F32 = f32;
 export type F64 = f64;
 export type HALF = i16;
 export type BFLOAT16 = u16;
+/** No infinity: the pattern of all ones is NaN, and the numbers go on to 448. */
+export type E4M3 = i8;
+export type E5M2 = u8;
 
-/** Bits of the stored fraction of a 16-bit format. */
+// @ts-ignore: decorator
+@inline
+export function isBfloat16<T>(): bool {
+  return sizeof<T>() == 2 && !isSigned<T>();
+}
+
+/** Bits of the stored fraction of a narrow format. */
 // @ts-ignore: decorator
 @inline
 function fractionBits<T>(): i32 {
+  if (sizeof<T>() == 1) return isSigned<T>() ? 3 : 2;
   return isSigned<T>() ? 10 : 7;
 }
 
-/** Exponent of the smallest normal number of a 16-bit format. */
+/** Exponent of the smallest normal number of a narrow format. */
 // @ts-ignore: decorator
 @inline
 function smallestExponent<T>(): i32 {
+  if (sizeof<T>() == 1) return isSigned<T>() ? -6 : -14;
   return isSigned<T>() ? -14 : -126;
 }
 
-/** Magnitudes from here on round to infinity: half a step above the largest finite number. */
+/**
+ * Magnitudes from here on round to infinity: half a step above the largest finite number, where the tie goes up. In E4M3
+ * it goes down, to 448, so the limit is the next float64.
+ */
 // @ts-ignore: decorator
 @inline
 function overflowLimit<T>(): f64 {
   if (sizeof<T>() == 8) return Infinity;
   if (sizeof<T>() == 4) return reinterpret<f64>(<u64>0x47effffff0000000);
+  if (sizeof<T>() == 1) return isSigned<T>() ? reinterpret<f64>(<u64>0x407d000000000001) : 61440.0;
   return isSigned<T>() ? 65520.0 : reinterpret<f64>(<u64>0x47eff00000000000);
+}
+
+/** Bits by which a narrow format's exponent field lacks the eight of float32. */
+// @ts-ignore: decorator
+@inline
+export function fieldShift<T>(): i32 {
+  if (sizeof<T>() == 1 && isSigned<T>()) return 4;
+  return 3;
+}
+
+/** Sign, exponent and fraction of a narrow format, after its pattern was shifted right from the top of a word. */
+// @ts-ignore: decorator
+@inline
+export function fieldMaskOf<T>(): i32 {
+  if (sizeof<T>() == 1 && isSigned<T>()) return 0x87f00000;
+  return 0x8fffe000;
+}
+
+/** The float32 that makes up for the difference in exponent bias: 2^120 for E4M3, else 2^112. */
+// @ts-ignore: decorator
+@inline
+export function fieldScaleOf<T>(): i32 {
+  if (sizeof<T>() == 1 && isSigned<T>()) return 0x7b800000;
+  return 0x77800000;
+}
+
+/** The bits, in both halves of a word, that are all ones in NaN and infinity and in nothing else. */
+// @ts-ignore: decorator
+@inline
+export function specialOf<T>(): i32 {
+  if (sizeof<T>() == 1 && isSigned<T>()) return 0x7f007f00;
+  return 0x7c007c00;
+}
+
+/** Eight bytes, each in the upper half of a 16-bit lane. */
+// @ts-ignore: decorator
+@inline
+export function widenBytes(address: usize): v128 {
+  return i16x8.shl(v128.load_ext<u8>(address), 8);
 }
 
 /** One element as float64; exact in every format. */
@@ -36,19 +92,21 @@ function overflowLimit<T>(): f64 {
 export function decode<T>(address: usize): f64 {
   if (sizeof<T>() == 8) return load<f64>(address);
   if (sizeof<T>() == 4) return f64(load<f32>(address));
-  const bits = <u32>load<u16>(address);
-  if (!isSigned<T>()) return f64(reinterpret<f32>(bits << 16));
-  const magnitude = bits & 0x7fff;
-  const sign = (bits & 0x8000) << 16;
-  if (magnitude < 0x400) return f64(reinterpret<f32>(reinterpret<u32>(<f32>magnitude * <f32>5.9604644775390625e-8) | sign));
-  const bias: u32 = magnitude > 0x7bff ? 224 << 23 : 112 << 23;
-  return f64(reinterpret<f32>(((magnitude << 13) + bias) | sign));
+  const bits = sizeof<T>() == 1 ? <u32>load<u8>(address) << 8 : <u32>load<u16>(address);
+  if (isBfloat16<T>()) return f64(reinterpret<f32>(bits << 16));
+  const special = <u32>specialOf<T>() & 0x7fff;
+  if ((bits & special) == special) {
+    const infinite = !(sizeof<T>() == 1 && isSigned<T>()) && (bits & 0x7fff) == special;
+    return infinite ? (bits >> 15 ? -Infinity : Infinity) : NaN;
+  }
+  const field = <u32>(<i32>(bits << 16) >> fieldShift<T>()) & <u32>fieldMaskOf<T>();
+  return f64(reinterpret<f32>(field) * reinterpret<f32>(fieldScaleOf<T>()));
 }
 
 /**
  * Rounds one float64 to the format, once, to nearest even.
  *
- * For 16-bit formats: adding 1.5 * 2^52 steps of the target's grid leaves the multiple of that step in the low bits of
+ * For narrow formats: adding 1.5 * 2^52 steps of the target's grid leaves the multiple of that step in the low bits of
  * the sum, rounded to nearest even by the addition itself. Below the smallest normal number the grid stays as it is
  * there, which gives subnormals; a carry out of the fraction runs into the exponent, as it should.
  * @returns 1 where the result is not finite
@@ -71,18 +129,26 @@ export function encode<T>(address: usize, value: f64): i32 {
       (reinterpret<u64>(shifted) & 0xfff) +
       (reinterpret<u64>(power) >> (52 - fraction)) -
       (<u64>(smallestExponent<T>() + 1023) << fraction);
-    store<u16>(address, <u16>(bits | ((reinterpret<u64>(value) >> 48) & 0x8000)));
+    const sign = reinterpret<u64>(value) >> 63;
+    if (sizeof<T>() == 1) store<u8>(address, <u8>(bits | (sign << 7)));
+    else store<u16>(address, <u16>(bits | (sign << 15)));
   }
   return 0;
 }
 
-/** Infinity, or the one quiet NaN: WebAssembly leaves the bits of a NaN result to the machine. */
+/**
+ * Infinity, or the one quiet NaN: WebAssembly leaves the bits of a NaN result to the machine. E4M3 has no infinity, so there
+ * a number too large becomes a NaN that keeps the sign, as in the specification's conversion without saturation.
+ */
 function encodeNonFinite<T>(address: usize, value: f64): i32 {
   const nan = value != value;
   const sign = <u32>(reinterpret<u64>(value) >> 63);
   if (sizeof<T>() == 8) store<u64>(address, nan ? 0x7ff8000000000000 : (<u64>sign << 63) | 0x7ff0000000000000);
   else if (sizeof<T>() == 4) store<u32>(address, nan ? 0x7fc00000 : (sign << 31) | 0x7f800000);
-  else if (isSigned<T>()) store<u16>(address, <u16>(nan ? 0x7e00 : (sign << 15) | 0x7c00));
+  else if (sizeof<T>() == 1) {
+    if (isSigned<T>()) store<u8>(address, <u8>(nan ? 0x7f : (sign << 7) | 0x7f));
+    else store<u8>(address, <u8>(nan ? 0x7e : (sign << 7) | 0x7c));
+  } else if (isSigned<T>()) store<u16>(address, <u16>(nan ? 0x7e00 : (sign << 15) | 0x7c00));
   else store<u16>(address, <u16>(nan ? 0x7fc0 : (sign << 15) | 0x7f80));
   return 1;
 }
@@ -102,7 +168,7 @@ export function smallestBits<T>(): i64 {
 }
 
 /**
- * {@link encode} of four float64 to a 16-bit format, one in each 32-bit lane, without the sign. Numbers that are not
+ * {@link encode} of four float64 to a narrow format, one in each 32-bit lane, without the sign. Numbers that are not
  * finite, or would not be, come out above the format's largest finite one.
  */
 // @ts-ignore: decorator
@@ -117,17 +183,18 @@ function encodeFour<T>(a: v128, b: v128, exponentMask: v128, smallest: v128, gri
   return i32x4.add(steps, i32x4.sub(powers, bias));
 }
 
-/** The signs of four float64, at bit 15 of each 32-bit lane. */
+/** The signs of four float64, each at the top bit of the format in its 32-bit lane. */
 // @ts-ignore: decorator
 @inline
-function signsOfFour(a: v128, b: v128): v128 {
-  return i32x4.shl(i32x4.shr_u(v128.shuffle<u32>(a, b, 1, 3, 5, 7), 31), 15);
+function signsOfFour<T>(a: v128, b: v128): v128 {
+  return i32x4.shl(i32x4.shr_u(v128.shuffle<u32>(a, b, 1, 3, 5, 7), 31), 8 * sizeof<T>() - 1);
 }
 
-/** Largest finite number of a 16-bit format, as its bits. */
+/** Largest finite number of a narrow format, as its bits. */
 // @ts-ignore: decorator
 @inline
 export function largestBits<T>(): i32 {
+  if (sizeof<T>() == 1) return isSigned<T>() ? 0x7e : 0x7b;
   return isSigned<T>() ? 0x7bff : 0x7f7f;
 }
 
@@ -140,7 +207,7 @@ export function encodeBias<T>(): i32 {
 
 /**
  * Rounds eight float64 to the format and stores them. The arithmetic is that of {@link encode}. The vectors after `d` are
- * constants that the caller holds in registers; only 16-bit formats use them.
+ * constants that the caller holds in registers; only narrow formats use them.
  * @returns how many results are not finite
  */
 // @ts-ignore: decorator
@@ -181,10 +248,9 @@ export function encodeEight<T>(
     if (v128.any_true(v128.or(i32x4.gt_s(low, largest), i32x4.gt_s(high, largest)))) {
       return encodeOneByOne<T>(address, a, b, c, d);
     }
-    v128.store(
-      address,
-      i16x8.narrow_i32x4_u(v128.or(low, signsOfFour(a, b)), v128.or(high, signsOfFour(c, d))),
-    );
+    const halves = i16x8.narrow_i32x4_u(v128.or(low, signsOfFour<T>(a, b)), v128.or(high, signsOfFour<T>(c, d)));
+    if (sizeof<T>() == 2) v128.store(address, halves);
+    else v128.store_lane<u64>(address, i8x16.narrow_i16x8_u(halves, halves), 0);
   }
   return 0;
 }

@@ -11,6 +11,8 @@ export function setFirstIndex(index: i32): void {
 function isNonFinite(dtype: i32, address: usize, index: i32): bool {
   if (dtype == 0) return (load<u32>(address + (<usize>index << 2)) & 0x7f800000) == 0x7f800000;
   if (dtype == 1) return (<u32>load<u16>(address + (<usize>index << 1)) & 0x7c00) == 0x7c00;
+  if (dtype == 4) return (load<u8>(address + index) & 0x7f) == 0x7f;
+  if (dtype == 5) return (load<u8>(address + index) & 0x7c) == 0x7c;
   if (dtype == 2) return (<u32>load<u16>(address + (<usize>index << 1)) & 0x7f80) == 0x7f80;
   return (load<u64>(address + (<usize>index << 3)) & 0x7ff0000000000000) == 0x7ff0000000000000;
 }

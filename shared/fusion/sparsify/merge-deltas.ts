@@ -1,0 +1,124 @@
+import { NEGLIGIBLE_TOTAL } from "../methods/weights.ts";
+import { MagnitudeKeys } from "./selection.ts";
+
+export interface MergeSettings {
+  /** As the recipe has them, and times the factor that makes up for what was dropped. */
+  readonly weights: readonly number[];
+  readonly scaled: readonly number[];
+  readonly lambda: number;
+  readonly normalize: boolean;
+  readonly elects: boolean;
+  /** PEFT: by the number of signs instead of their sum. */
+  readonly frequency: boolean;
+}
+
+type Rows = readonly Float64Array[];
+type Masks = readonly Uint8Array[];
+
+/**
+ * mergekit's way: signs are elected on the weighted, thinned differences; what agrees is added, and divided by the
+ * weights of those that agree where `normalize` is set. Without an election all survivors are added, and the divisor is the
+ * sum of all weights.
+ */
+export function mergeWeighted({ weights, scaled, lambda, normalize, elects }: MergeSettings) {
+  const inputs = weights.length;
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const divisor = normalize && Math.abs(total) >= NEGLIGIBLE_TOTAL ? total : 1;
+  return (deltas: Rows, keep: Masks, base: Float64Array, count: number, result: Float64Array): void => {
+    for (let at = 0; at < count; at++) {
+      let sum = 0;
+      for (let i = 0; i < inputs; i++) {
+        if ((keep[i] as Uint8Array)[at] === 1) {
+          sum += (scaled[i] as number) * ((deltas[i] as Float64Array)[at] as number);
+        }
+      }
+      let under = divisor;
+      if (elects) {
+        const positive = sum >= 0;
+        let agreed = 0;
+        let agreeing = 0;
+        for (let i = 0; i < inputs; i++) {
+          if ((keep[i] as Uint8Array)[at] !== 1) continue;
+          const part = (scaled[i] as number) * ((deltas[i] as Float64Array)[at] as number);
+          if (positive ? part > 0 : part < 0) {
+            agreed += part;
+            agreeing += weights[i] as number;
+          }
+        }
+        // NaN agrees with no sign, and still has to show.
+        sum = sum === sum ? agreed : sum;
+        under = normalize && Math.abs(agreeing) >= NEGLIGIBLE_TOTAL ? agreeing : 1;
+      }
+      const from = base[at] as number;
+      result[at] = sum === 0 ? from : from + (lambda * sum) / under;
+    }
+  };
+}
+
+/** PEFT's way: signs are elected unweighted, and sums divided by the number that agrees. */
+export function mergePeft({ scaled, weights, lambda, frequency }: MergeSettings) {
+  const inputs = scaled.length;
+  return (deltas: Rows, keep: Masks, base: Float64Array, count: number, result: Float64Array): void => {
+    for (let at = 0; at < count; at++) {
+      let election = 0;
+      for (let i = 0; i < inputs; i++) {
+        if ((keep[i] as Uint8Array)[at] !== 1) continue;
+        const delta = (deltas[i] as Float64Array)[at] as number;
+        // A difference that a rescaling has grown votes grown.
+        election += frequency ? Math.sign(delta) : delta * growth(scaled[i] as number, weights[i] as number);
+      }
+      const positive = election >= 0;
+      let sum = election === election ? 0 : election;
+      let agreeing = 0;
+      for (let i = 0; i < inputs; i++) {
+        if ((keep[i] as Uint8Array)[at] !== 1) continue;
+        const delta = (deltas[i] as Float64Array)[at] as number;
+        if (positive ? delta > 0 : delta < 0) {
+          sum += (scaled[i] as number) * delta;
+          agreeing++;
+        }
+      }
+      const from = base[at] as number;
+      result[at] = sum === 0 ? from : from + (lambda * sum) / Math.max(1, agreeing);
+    }
+  };
+}
+
+function growth(scaled: number, weight: number): number {
+  return weight === 0 || scaled === weight ? 1 : scaled / weight;
+}
+
+const KEYS = new MagnitudeKeys();
+
+/**
+ * The original's way: mean of the survivors that have the elected sign.
+ * @param thresholds smallest key that survives, by input
+ * @param majority sign where an election is a draw
+ */
+export function mergeOriginal(thresholds: readonly number[], majority: number, lambda: number) {
+  return (deltas: Rows, base: Float64Array, count: number, result: Float64Array): void => {
+    for (const [i, delta] of deltas.entries()) thin(delta, thresholds[i] ?? 0, count);
+    for (let at = 0; at < count; at++) {
+      let election = 0;
+      for (const delta of deltas) election += delta[at] as number;
+      const sign = Math.sign(election) || majority;
+      let sum = election === election ? 0 : election;
+      let agreeing = 0;
+      for (const delta of deltas) {
+        const part = delta[at] as number;
+        if (sign >= 0 ? part > 0 : part < 0) {
+          sum += part;
+          agreeing++;
+        }
+      }
+      const from = base[at] as number;
+      result[at] = sum === 0 ? from : from + (lambda * sum) / Math.max(1, agreeing);
+    }
+  };
+}
+
+/** Sets what lies below a threshold to zero. */
+export function thin(deltas: Float64Array, threshold: number, count: number): void {
+  const keys = KEYS.of(deltas.length === count ? deltas : deltas.subarray(0, count));
+  for (let at = 0; at < count; at++) if ((keys[at] as number) < threshold) deltas[at] = 0;
+}

@@ -1,0 +1,156 @@
+import type { ProblemDocument } from "../../shared/api/problem.ts";
+import type { ModelId } from "../../shared/identity.ts";
+import type { Recipe } from "../../shared/recipe/recipe.ts";
+
+/** States of a fusion that is not stored; one that succeeded is a model. */
+export type PendingState = "lazy" | "queued" | "running" | "failed" | "cancelled";
+
+/** A fusion whose model is not stored: lazy, being made, or ended without a result. */
+export interface FusionRecord {
+  readonly id: ModelId;
+  readonly recipe: Recipe;
+  readonly state: PendingState;
+  /** Counts the Workflow instances that were started for it. */
+  readonly attempt: number;
+  readonly bytes: number;
+  readonly dataOffset: number;
+  readonly hasWeightsForm: boolean;
+  readonly partBytes: number;
+  /** Of the multipart upload under way. */
+  readonly uploadId: string | null;
+  readonly problem: ProblemDocument | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+interface Row {
+  id: string;
+  recipe: string;
+  state: PendingState;
+  attempt: number;
+  bytes: number;
+  data_offset: number;
+  has_weights_form: number;
+  part_bytes: number;
+  upload_id: string | null;
+  problem: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+/** @returns false where there is one already, which stays as it is */
+export async function insertFusion(catalog: D1Database, fusion: FusionRecord): Promise<boolean> {
+  const { meta } = await catalog
+    .prepare(
+      `INSERT INTO fusions
+         (id, recipe, state, attempt, bytes, data_offset, has_weights_form, part_bytes, created_at, updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+    )
+    .bind(
+      fusion.id,
+      JSON.stringify(fusion.recipe),
+      fusion.state,
+      fusion.attempt,
+      fusion.bytes,
+      fusion.dataOffset,
+      fusion.hasWeightsForm ? 1 : 0,
+      fusion.partBytes,
+      fusion.createdAt,
+      fusion.updatedAt,
+    )
+    .run();
+  return meta.changes > 0;
+}
+
+export async function findFusion(catalog: D1Database, id: ModelId): Promise<FusionRecord | undefined> {
+  const row = await catalog.prepare("SELECT * FROM fusions WHERE id = ?").bind(id).first<Row>();
+  if (row === null) return undefined;
+  return {
+    id: row.id as ModelId,
+    recipe: JSON.parse(row.recipe) as Recipe,
+    state: row.state,
+    attempt: row.attempt,
+    bytes: row.bytes,
+    dataOffset: row.data_offset,
+    hasWeightsForm: row.has_weights_form !== 0,
+    partBytes: row.part_bytes,
+    uploadId: row.upload_id,
+    problem: row.problem === null ? null : (JSON.parse(row.problem) as ProblemDocument),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+/**
+ * Claims the next attempt: compare-and-swap on what the caller has seen, so that of several who want to start or take
+ * over a fusion, one does.
+ * @returns whether this caller is the one
+ */
+export async function claimAttempt(
+  catalog: D1Database,
+  { id, attempt, state }: Pick<FusionRecord, "id" | "attempt" | "state">,
+  at: string,
+): Promise<boolean> {
+  const { meta } = await catalog
+    .prepare(
+      `UPDATE fusions SET state = 'queued', attempt = attempt + 1, problem = NULL, updated_at = ?
+       WHERE id = ? AND attempt = ? AND state = ?`,
+    )
+    .bind(at, id, attempt, state)
+    .run();
+  return meta.changes > 0;
+}
+
+/** What an attempt may write while it is the current one and nobody cancelled it. */
+const CURRENT = "id = ? AND attempt = ? AND state IN ('queued', 'running')";
+
+/** Says that an attempt is alive. @returns false where it is not the current one, and should stop */
+export async function touchFusion(
+  catalog: D1Database,
+  { id, attempt }: { id: ModelId; attempt: number },
+  at: string,
+): Promise<boolean> {
+  const { meta } = await catalog
+    .prepare(`UPDATE fusions SET state = 'running', updated_at = ? WHERE ${CURRENT}`)
+    .bind(at, id, attempt)
+    .run();
+  return meta.changes > 0;
+}
+
+/** Records the multipart upload, unless there is one or the attempt is not the current one. */
+export async function recordUpload(
+  catalog: D1Database,
+  { id, attempt }: { id: ModelId; attempt: number },
+  uploadId: string,
+): Promise<boolean> {
+  const { meta } = await catalog
+    .prepare(`UPDATE fusions SET upload_id = ? WHERE ${CURRENT} AND upload_id IS NULL`)
+    .bind(uploadId, id, attempt)
+    .run();
+  return meta.changes > 0;
+}
+
+/**
+ * Ends a fusion without a result.
+ * @param attempt ends only this one; the current one where undefined
+ * @returns the multipart upload that was under way; undefined where the fusion was not queued or running
+ */
+export async function endFusion(
+  catalog: D1Database,
+  id: ModelId,
+  end: { state: "failed" | "cancelled"; problem: ProblemDocument | null; attempt?: number; at: string },
+): Promise<{ uploadId: string | null } | undefined> {
+  const attempt = end.attempt ?? null;
+  const condition = "id = ? AND state IN ('queued', 'running') AND (? IS NULL OR attempt = ?)";
+  const [before] = await catalog.batch<{ upload_id: string | null }>([
+    catalog.prepare(`SELECT upload_id FROM fusions WHERE ${condition}`).bind(id, attempt, attempt),
+    catalog
+      .prepare(`DELETE FROM fusion_parts WHERE fusion = ? AND EXISTS (SELECT 1 FROM fusions WHERE ${condition})`)
+      .bind(id, id, attempt, attempt),
+    catalog
+      .prepare(`UPDATE fusions SET state = ?, problem = ?, upload_id = NULL, updated_at = ? WHERE ${condition}`)
+      .bind(end.state, end.problem === null ? null : JSON.stringify(end.problem), end.at, id, attempt, attempt),
+  ]);
+  const [row] = before?.results ?? [];
+  return row === undefined ? undefined : { uploadId: row.upload_id };
+}
