@@ -171,7 +171,9 @@ async function requireFused(c: AppContext, id: ModelId): Promise<ServedModel> {
 
 /** What is wrong within the recipe is the recipe's own kind of problem. */
 async function refuse(c: AppContext, target: string, error: z.ZodError): Promise<never> {
-  if (error.issues.every(({ path }) => path[0] === "recipe" && path.length > 1)) {
+  const within = ({ path, code }: z.core.$ZodIssue) =>
+    path[0] === "recipe" && (path.length > 1 || code === "unrecognized_keys");
+  if (error.issues.every(within)) {
     parseRecipe((await c.req.json<{ recipe: unknown }>()).recipe);
   }
   throw malformedRequest(target, error);
