@@ -1,4 +1,5 @@
 import type { AveragedDtype, AveragingKernels, WeightTable } from "../kernels/averaging.ts";
+import { DTYPES } from "../safetensors/index.ts";
 import type { Doubles } from "./doubles.ts";
 import { readGram } from "./gram.ts";
 import type {
@@ -44,7 +45,7 @@ export class CombinationCombiner implements Combiner {
   readonly #kernels: AveragingKernels;
   readonly #workspace: Workspace;
   readonly #statistics: FusionStatistics;
-  #current: { tensor: PlannedTensor; table: WeightTable; complete: boolean } | undefined;
+  #current: { tensor: PlannedTensor; table: WeightTable; complete: boolean; turnsZeros: boolean } | undefined;
 
   constructor(
     plan: FusionPlan,
@@ -73,13 +74,22 @@ export class CombinationCombiner implements Combiner {
       entries.map((input) => combination.coefficients[input] ?? 0),
       combination.affine && used.length > 0,
     );
-    this.#current = { tensor, table, complete: entries.length === this.#plan.inputs.length };
+    this.#current = {
+      tensor,
+      table,
+      complete: entries.length === this.#plan.inputs.length,
+      turnsZeros: combination.affine && combination.coefficients.some((coefficient) => coefficient < 0),
+    };
   }
 
   combine({ inputDtype, outputDtype, output, count }: Block): number {
     if (this.#current === undefined) throw new Error("no tensor was begun");
-    const { table, complete } = this.#current;
+    const { table, complete, turnsZeros } = this.#current;
     const nonFinite = this.#kernels.average(table, inputDtype, outputDtype, output, count);
+    if (turnsZeros) {
+      const [width, outputWidth] = [DTYPES[inputDtype].bits / 8, DTYPES[outputDtype].bits / 8];
+      this.#kernels.combining.keepNegativeZeros(table, output, width, outputWidth, count);
+    }
     return complete ? nonFinite : Math.max(1, nonFinite);
   }
 
@@ -131,9 +141,9 @@ export class ElementwiseCombiner implements Combiner {
 
   combine({ tensor, first, count, outputDtype, output }: Block): number {
     if (this.#current?.tensor !== tensor) throw new Error(`${tensor.name} was not begun`);
-    const { block, nonFinite } = this.#doubles.load(tensor, first, count);
-    this.#current.rule(block, this.#doubles.result(count));
-    return nonFinite + this.#doubles.store(outputDtype, output, count);
+    const block = this.#doubles.load(tensor, first, count);
+    const found = this.#current.rule(block, this.#doubles.result(count)) ?? 0;
+    return found + this.#doubles.nonFinite + this.#doubles.store(outputDtype, output, count);
   }
 
   free(): void {

@@ -1,4 +1,5 @@
 import { type AveragedDtype, type AveragingKernels, MASK_PADDING, type WeightTable } from "../kernels/averaging.ts";
+import { ROW_PADDING, type RowFormat, scratchBytes } from "../kernels/combining.ts";
 import type { DoublesBlock, DrawWords } from "./methods/method.ts";
 import type { FusionPlan, PlannedTensor } from "./plan.ts";
 
@@ -6,50 +7,75 @@ const WIDTH = 8;
 
 /** Heap that {@link Doubles} takes. */
 export function doublesBytes(plan: FusionPlan, blockElements: number): number {
-  return (plan.inputs.length + 1) * blockElements * WIDTH + maskBytes(blockElements);
+  const { length } = plan.inputs;
+  return (length + 1) * rowBytes(blockElements) + length * maskBytes(blockElements) + scratchBytes(length);
+}
+
+function rowBytes(blockElements: number): number {
+  return blockElements * WIDTH + ROW_PADDING;
 }
 
 function maskBytes(blockElements: number): number {
-  return blockElements + MASK_PADDING;
+  return Math.ceil((blockElements + MASK_PADDING) / WIDTH) * WIDTH;
 }
 
 /**
  * Blocks of float64 in the heap, and the way there and back: elements are decoded exactly, computed on by the methods,
- * and rounded once to the output's dtype.
+ * and rounded once to the output's dtype. Nothing is decoded before it is asked for: kernels read float32 as it is.
  */
 export class Doubles {
   readonly #plan: FusionPlan;
   readonly #kernels: AveragingKernels;
   readonly #base: number;
   readonly #blockElements: number;
+  readonly #inputs: readonly number[];
   readonly #decoding: readonly WeightTable[];
-  readonly #encoding: WeightTable;
+  #nonFinite = 0;
 
   /** @param inputs heap address of each input's block of raw elements */
   constructor(plan: FusionPlan, kernels: AveragingKernels, blockElements: number, inputs: readonly number[]) {
     this.#plan = plan;
     this.#kernels = kernels;
     this.#blockElements = blockElements;
+    this.#inputs = inputs;
     this.#base = kernels.heap.allocate(doublesBytes(plan, blockElements));
     this.#decoding = inputs.map((address) => kernels.prepareWeights([address], [1], false));
-    this.#encoding = kernels.prepareWeights([this.#addressOf(plan.inputs.length)], [1], false);
   }
 
-  /** Decodes a block of every input that the tensor is read from. `nonFinite`: how many elements are NaN or infinite. */
-  load(
-    tensor: PlannedTensor,
-    first: number,
-    count: number,
-  ): { readonly block: DoublesBlock; readonly nonFinite: number } {
-    let nonFinite = 0;
-    for (const [input, table] of this.#decoding.entries()) {
-      const dtype = tensor.dtypes[input];
-      if (dtype === undefined) continue;
-      nonFinite += this.#kernels.average(table, dtype, "F64", this.#addressOf(input), count);
-    }
-    const rows = this.#plan.inputs.map((_, input) => this.#row(input, count));
-    const draw = (words: DrawWords, share: number) => this.#draw(words, share, first, count);
-    return { block: { tensor, first, count, rows, draw }, nonFinite };
+  /** How many elements that are NaN or infinite were decoded since the last {@link load}. */
+  get nonFinite(): number {
+    return this.#nonFinite;
+  }
+
+  /** A block of every input that the tensor is read from. It is valid until the next call. */
+  load(tensor: PlannedTensor, first: number, count: number): DoublesBlock {
+    this.#nonFinite = 0;
+    const format: RowFormat = tensor.dtypes.includes("F64") ? "F64" : "F32";
+    const decoded = new Map<number, number>();
+    let rows: DoublesBlock["rows"] | undefined;
+    const rowsOf = () => (rows ??= this.#decodeAll(tensor, count));
+    return {
+      tensor,
+      first,
+      count,
+      format,
+      kernels: this.#kernels.combining,
+      scratch:
+        this.#addressOf(this.#plan.inputs.length + 1) + this.#plan.inputs.length * maskBytes(this.#blockElements),
+      output: this.#addressOf(this.#plan.inputs.length),
+      get rows() {
+        return rowsOf();
+      },
+      row: (input) => {
+        const known = decoded.get(input);
+        if (known !== undefined) return known;
+        const address = this.#decode(tensor, input, format, count);
+        decoded.set(input, address);
+        return address;
+      },
+      mask: (input) => this.#maskAddress(input),
+      draw: (words, share, input = 0) => this.#draw(words, share, first, count, this.#maskAddress(input)),
+    };
   }
 
   /** The row for the results, to be written with {@link store}. */
@@ -59,30 +85,46 @@ export class Doubles {
 
   /** Rounds the results to a dtype. @returns how many are not finite */
   store(dtype: AveragedDtype, address: number, count: number): number {
-    return this.#kernels.average(this.#encoding, "F64", dtype, address, count);
+    return this.#kernels.combining.encode(dtype, this.#addressOf(this.#plan.inputs.length), address, count);
   }
 
   free(): void {
-    for (const table of [...this.#decoding, this.#encoding]) table.free();
+    for (const table of this.#decoding) table.free();
     this.#kernels.heap.free(this.#base);
   }
 
-  #draw({ seed, low, high }: DrawWords, share: number, first: number, count: number): Uint8Array<ArrayBuffer> {
-    const buffer = this.#addressOf(this.#plan.inputs.length + 1);
+  #decodeAll(tensor: PlannedTensor, count: number): DoublesBlock["rows"] {
+    for (const [input, table] of this.#decoding.entries()) {
+      const dtype = tensor.dtypes[input];
+      if (dtype === undefined) continue;
+      this.#nonFinite += this.#kernels.average(table, dtype, "F64", this.#addressOf(input), count);
+    }
+    return this.#plan.inputs.map((_, input) => this.#row(input, count));
+  }
+
+  #decode(tensor: PlannedTensor, input: number, format: RowFormat, count: number): number {
+    const dtype = tensor.dtypes[input];
+    const table = this.#decoding[input];
+    if (dtype === undefined || table === undefined) throw new RangeError(`there is no input ${input}`);
+    if (dtype === format) return this.#inputs[input] ?? 0;
+    this.#nonFinite += this.#kernels.average(table, dtype, format, this.#addressOf(input), count);
+    return this.#addressOf(input);
+  }
+
+  #draw({ seed, low, high }: DrawWords, share: number, first: number, count: number, buffer: number): number {
     const words = { seed, fixedRatio: share, nameLow: low, nameHigh: high };
-    const address = this.#kernels.frozenMask(words, first, count, buffer);
-    return new Uint8Array(this.#memory(), address, count);
+    return this.#kernels.frozenMask(words, first, count, buffer);
   }
 
   #row(index: number, count: number): Float64Array<ArrayBuffer> {
-    return new Float64Array(this.#memory(), this.#addressOf(index), count);
-  }
-
-  #memory(): ArrayBuffer {
-    return this.#kernels.heap.memory.buffer;
+    return new Float64Array(this.#kernels.heap.memory.buffer, this.#addressOf(index), count);
   }
 
   #addressOf(row: number): number {
-    return this.#base + row * this.#blockElements * WIDTH;
+    return this.#base + row * rowBytes(this.#blockElements);
+  }
+
+  #maskAddress(input: number): number {
+    return this.#addressOf(this.#plan.inputs.length + 1) + input * maskBytes(this.#blockElements);
   }
 }

@@ -12,11 +12,15 @@ export function* reduceGram(plan: FusionPlan, of: "inputs" | "deltas"): Reductio
   const { members } = plan;
   const sums = new Float64Array((members * (members + 1)) / 2);
   yield (block) => {
-    const rows = vectorsOf(block, plan, of);
-    if (!addProducts(rows, block.count, sums)) {
+    const addresses = Array.from({ length: members }, (_, input) => block.row(input));
+    const base = of === "deltas" && plan.base !== undefined ? block.row(plan.base) : 0;
+    let products = block.kernels.products(block, addresses, base);
+    if (!products.every(Number.isFinite)) {
+      const rows = vectorsOf(block, plan, of);
       dropNonFinite(rows, block.count);
-      addProducts(rows, block.count, sums);
+      products = productsOf(rows, block.count);
     }
+    for (const [index, product] of products.entries()) sums[index] = (sums[index] as number) + product;
   };
   return [...sums];
 }
@@ -37,18 +41,10 @@ export function subtract(a: Float64Array, b: Float64Array, begin: number, end: n
   for (let at = begin; at < end; at++) a[at] = (a[at] as number) - (b[at] as number);
 }
 
-/** @returns false, and adds nothing, where a product is not finite */
-function addProducts(rows: readonly Float64Array[], count: number, sums: Float64Array): boolean {
-  const products = new Float64Array(sums.length);
-  let pair = 0;
-  for (const [i, a] of rows.entries()) {
-    for (let j = 0; j <= i; j++) products[pair++] = dot(a, rows[j] as Float64Array, 0, count);
-  }
-  if (!products.every(Number.isFinite) && rows.some((row) => !row.subarray(0, count).every(Number.isFinite))) {
-    return false;
-  }
-  for (let index = 0; index < sums.length; index++) sums[index] = (sums[index] as number) + (products[index] as number);
-  return true;
+/** What the kernels compute, where something had to be dropped. */
+function productsOf(rows: readonly Float64Array[], count: number): Float64Array<ArrayBuffer> {
+  const products = rows.flatMap((a, i) => rows.slice(0, i + 1).map((b) => dot(a, b, 0, count)));
+  return new Float64Array(products);
 }
 
 /** Sets to zero all positions at which any of the vectors is not finite. */

@@ -140,17 +140,23 @@ async function gatherTensors(
 /** Small tensors go through together, so that they cost one read, not one each. */
 function* batchesOf(tensors: readonly PlannedTensor[], chunkBytes: number): Generator<PlannedTensor[]> {
   const MOST_TOGETHER = 256;
+  // What is booked for searches is for one large tensor, or for so many elements of small ones.
+  const MOST_ELEMENTS = 65_536;
   let batch: PlannedTensor[] = [];
   let bytes = 0;
+  let elements = 0;
   for (const tensor of tensors) {
     const own = tensor.elements * widestOf(tensor);
-    if (batch.length > 0 && (bytes + own > chunkBytes || batch.length === MOST_TOGETHER)) {
+    const full = bytes + own > chunkBytes || elements + tensor.elements > MOST_ELEMENTS;
+    if (batch.length > 0 && (full || batch.length === MOST_TOGETHER)) {
       yield batch;
       batch = [];
       bytes = 0;
+      elements = 0;
     }
     batch.push(tensor);
     bytes += own;
+    elements += tensor.elements;
   }
   if (batch.length > 0) yield batch;
 }
@@ -204,6 +210,8 @@ async function streamReductions(
     }
     return results;
   } finally {
+    // What did not end holds memory in the heap.
+    for (const { reduction } of works) reduction.return(null);
     for (const free of release) free();
   }
 }
@@ -224,7 +232,7 @@ function visitSegment(
       const view = views[input];
       if (view !== undefined) heap.set(view.subarray(done * width, (done + size) * width), address);
     }
-    tools.visit(tools.doubles.load(tensor, first + done, size).block);
+    tools.visit(tools.doubles.load(tensor, first + done, size));
   }
 }
 

@@ -1,4 +1,5 @@
 import { type AveragingKernels, MASK_PADDING } from "../kernels/averaging.ts";
+import { ROW_PADDING } from "../kernels/combining.ts";
 import { widestOf } from "./chunk-reads.ts";
 import { doublesBytes } from "./doubles.ts";
 import type { FusionPlan } from "./plan.ts";
@@ -64,7 +65,7 @@ function sizesOf(plan: FusionPlan, unit: number): Sizes {
   const fitting = 2 ** Math.floor(Math.log2(CACHED_BYTES / (width * inputs.length)));
   const usual = Math.min(LARGEST_BLOCK, Math.max(SMALLEST_BLOCK, fitting));
   const blockElements = Math.max(unit > 0 ? unit : usual, longestRun(plan));
-  const inputBytes = alignUp(blockElements * width);
+  const inputBytes = alignUp(blockElements * width) + ROW_PADDING;
   const outputBytes = blockElements * WIDTH;
   const maskBytes = alignUp(blockElements + MASK_PADDING);
   return {

@@ -1,4 +1,5 @@
 import type { Dtype } from "../safetensors/index.ts";
+import { CombiningKernels } from "./combining.ts";
 import type { WasmHeap } from "./wasm-backend.ts";
 import { weightTableBytes, writeWeightTable } from "./weight-table.ts";
 
@@ -80,12 +81,15 @@ interface AveragingExports extends AverageExports {
  */
 export class AveragingKernels {
   readonly heap: WasmHeap;
+  /** What other methods than averages run on. */
+  readonly combining: CombiningKernels;
   readonly #kernels: AveragingExports;
 
   /** @param module `shared/kernels/build/averaging.wasm`, compiled */
   constructor(heap: WasmHeap, module: WebAssembly.Module) {
     const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
     this.heap = heap;
+    this.combining = new CombiningKernels(heap, exports);
     this.#kernels = exports as unknown as AveragingExports;
   }
 

@@ -14,6 +14,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     summary: "averaging kernels against tfjs element-wise operations and plain loops",
     run: async () => (await import("./averaging.ts")).benchAveraging(),
   },
+  methods: {
+    summary: "every kind of method against linear, in memory",
+    run: async () => (await import("./methods.ts")).benchMethods(),
+  },
   train: {
     summary: "training steps against stock tfjs-wasm, and masked against plain",
     run: async () => (await import("./training.ts")).benchTraining(),

@@ -2,6 +2,7 @@ import type * as z from "zod";
 import type { ByteSource } from "../source.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { MemoryBudget } from "../../memory-budget.ts";
+import type { CombiningKernels, HeapRows } from "../../kernels/combining.ts";
 import type { GramMatrix } from "../gram.ts";
 import type { FusionPlan, PlannedTensor } from "../plan.ts";
 
@@ -9,20 +10,29 @@ import type { FusionPlan, PlannedTensor } from "../plan.ts";
 export type Json = number | string | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * A run of elements of one tensor as float64: one row for each of the plan's inputs, in that order. The rows are scratch
- * space and may be overwritten.
+ * A run of elements of one tensor: one row for each of the plan's inputs, in that order. Either as `rows` of float64, or in
+ * the heap for the `kernels`; the rows share memory, so what was asked for last is what is there.
  */
-export interface DoublesBlock {
+export interface DoublesBlock extends HeapRows {
   readonly tensor: PlannedTensor;
   /** Index of the first element within the tensor. */
   readonly first: number;
   readonly count: number;
+  /** As float64. Decoded when first asked for; scratch space that may be overwritten. */
   readonly rows: readonly Float64Array<ArrayBuffer>[];
+  readonly kernels: CombiningKernels;
+  /** Heap address of an input's elements, in the block's `format`. Kernels may read `ROW_PADDING` bytes beyond them. */
+  row(input: number): number;
+  /** Heap address of the results, float64; also with `ROW_PADDING`. */
+  readonly output: number;
+  /** Heap address of a mask of one byte an element for an input. */
+  mask(input: number): number;
   /**
    * A random mask over the block: 1 with probability `share`. Depends on the words and on the elements' indices alone.
-   * Overwritten by the next call.
+   * Overwritten by the next call for that input.
+   * @returns its heap address
    */
-  draw(words: DrawWords, share: number): Uint8Array<ArrayBuffer>;
+  draw(words: DrawWords, share: number, input?: number): number;
 }
 
 /** What decides a random mask: the recipe's seed, and 64 bits that stand for tensor and input. */
@@ -62,8 +72,11 @@ export interface CombinationCompute {
   combine(tensor: PlannedTensor, gram: GramMatrix | undefined): Combination | undefined;
 }
 
-/** Computes a block: `result` receives one float64 an element. */
-export type ElementRule = (block: DoublesBlock, result: Float64Array<ArrayBuffer>) => void;
+/**
+ * Computes a block: `result`, which lies at the block's `output`, receives one float64 an element.
+ * @returns from a kernel that did not use the block's `rows`: more than 0 where an element may not be finite
+ */
+export type ElementRule = (block: DoublesBlock, result: Float64Array<ArrayBuffer>) => number | void;
 
 /** What a method may read beside the streams of elements. */
 export interface RuleContext {

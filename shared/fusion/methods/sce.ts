@@ -50,10 +50,13 @@ function* reduceTensor(plan: FusionPlan, tensor: PlannedTensor): Reduction {
       for (let at = 0; at < block.count; at++) if ((spread[at] as number) > 0) varying++;
     };
     const search = new CutSearches(tensor.elements, [[Math.trunc(varying * topk)]]);
-    const [found] = yield* search.run(
-      (block) => [spreadOf(deltasOf(block, plan), block.count)],
-      ({ first }) => first,
-    );
+    const [found] = yield* search.run((block) => {
+      // The first row makes room for what is searched.
+      const spread = spreadOf(deltasOf(block, plan), block.count);
+      block.rows[0]?.set(spread);
+      const { count, scratch, first } = block;
+      return { format: "F64", count, scratch, first, address: block.rows[0]?.byteOffset ?? 0, base: 0 };
+    });
     cut = found?.[0] ?? NOTHING;
   }
   const energies = plan.recipe.inputs.map(() => 0);

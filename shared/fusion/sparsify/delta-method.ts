@@ -11,10 +11,11 @@ import {
 } from "../methods/method.ts";
 import { numberOf, numbersOf, seedOf } from "../parameters.ts";
 import type { FusionPlan, PlannedTensor } from "../plan.ts";
-import { baseOf, deltasOf } from "./deltas.ts";
+import { baseOf, deltaRow, deltasOf } from "./deltas.ts";
 import { drawWords } from "./draw-words.ts";
 import { globalThresholds, type GlobalThresholds } from "./original-ties.ts";
 import { type MergeSettings, mergeOriginal, mergePeft, mergeWeighted } from "./merge-deltas.ts";
+import { thinnedRows } from "./thinned-rows.ts";
 import type { Cut } from "./selection.ts";
 import { cutsFromJson, CutSearches, cutsToJson, searchBytes, type Sparsifier, type Thinning } from "./sparsifier.ts";
 
@@ -153,8 +154,10 @@ function computeDeltas(traits: DeltaTraits, { parameters }: Recipe): Elementwise
         frequency: parameters["election"] === "frequency",
         elects: traits.elects,
       };
-      const merge = parameters["semantics"] === "peft" ? mergePeft(settings) : mergeWeighted(settings);
-      return ruleOf(traits, plan, thinnings, cutsFromJson(cuts), merge);
+      const known = cutsFromJson(cuts);
+      if (parameters["semantics"] === "peft") return ruleOf(traits, plan, thinnings, known, mergePeft(settings));
+      const merge = mergeWeighted(settings);
+      return (block) => merge(block, thinnedRows(traits.sparsifier, block, plan, thinnings, known));
     },
   };
 }
@@ -199,30 +202,18 @@ function* reduceDeltas(
   ranks: readonly (readonly number[])[],
   needsNorms: boolean,
 ): Reduction {
-  const cuts = yield* new CutSearches(tensor.elements, ranks).run(
-    (block) => deltasOf(block, plan),
-    ({ first }) => first,
-  );
+  const cuts = yield* new CutSearches(tensor.elements, ranks).run((block, input) => deltaRow(block, plan, input));
   const all = thinnings.map(() => 0);
   const kept = thinnings.map(() => 0);
   if (needsNorms) {
-    let keep = new Uint8Array(0);
     yield (block) => {
-      if (keep.length < block.count) keep = new Uint8Array(block.count);
-      for (const [input, deltas] of deltasOf(block, plan).entries()) {
-        const thinning = thinnings[input];
-        if (thinning === undefined) continue;
-        traits.sparsifier.select(deltas, block, thinning, cuts[input] ?? [], keep);
-        let whole = 0;
-        let rest = 0;
-        for (let at = 0; at < block.count; at++) {
-          const size = Math.abs(deltas[at] as number);
-          if (!(size < Infinity)) continue;
-          whole += size;
-          if (keep[at] === 1) rest += size;
+      for (const { begin, end, rows, base } of thinnedRows(traits.sparsifier, block, plan, thinnings, cuts)) {
+        for (const [input, row] of rows.entries()) {
+          const part = { format: block.format, scratch: block.scratch, count: end - begin };
+          const [whole, rest] = block.kernels.magnitudeSums(part, { ...row, factor: 1, weight: 1 }, base);
+          all[input] = (all[input] ?? 0) + whole;
+          kept[input] = (kept[input] ?? 0) + rest;
         }
-        all[input] = (all[input] ?? 0) + whole;
-        kept[input] = (kept[input] ?? 0) + rest;
       }
     };
   }

@@ -1,5 +1,7 @@
 import { NEGLIGIBLE_TOTAL } from "../methods/weights.ts";
+import type { DoublesBlock } from "../methods/method.ts";
 import { MagnitudeKeys } from "./selection.ts";
+import type { ThinnedPart } from "./thinned-rows.ts";
 
 export interface MergeSettings {
   /** As the recipe has them, and times the factor that makes up for what was dropped. */
@@ -21,37 +23,19 @@ type Masks = readonly Uint8Array[];
  * sum of all weights.
  */
 export function mergeWeighted({ weights, scaled, lambda, normalize, elects }: MergeSettings) {
-  const inputs = weights.length;
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const divisor = normalize && Math.abs(total) >= NEGLIGIBLE_TOTAL ? total : 1;
-  return (deltas: Rows, keep: Masks, base: Float64Array, count: number, result: Float64Array): void => {
-    for (let at = 0; at < count; at++) {
-      let sum = 0;
-      for (let i = 0; i < inputs; i++) {
-        if ((keep[i] as Uint8Array)[at] === 1) {
-          sum += (scaled[i] as number) * ((deltas[i] as Float64Array)[at] as number);
-        }
-      }
-      let under = divisor;
-      if (elects) {
-        const positive = sum >= 0;
-        let agreed = 0;
-        let agreeing = 0;
-        for (let i = 0; i < inputs; i++) {
-          if ((keep[i] as Uint8Array)[at] !== 1) continue;
-          const part = (scaled[i] as number) * ((deltas[i] as Float64Array)[at] as number);
-          if (positive ? part > 0 : part < 0) {
-            agreed += part;
-            agreeing += weights[i] as number;
-          }
-        }
-        // NaN agrees with no sign, and still has to show.
-        sum = sum === sum ? agreed : sum;
-        under = normalize && Math.abs(agreeing) >= NEGLIGIBLE_TOTAL ? agreeing : 1;
-      }
-      const from = base[at] as number;
-      result[at] = sum === 0 ? from : from + (lambda * sum) / under;
+  return (block: DoublesBlock, parts: readonly ThinnedPart[]): number => {
+    let suspicious = 0;
+    for (const { begin, end, rows, base } of parts) {
+      const part = { format: block.format, scratch: block.scratch, count: end - begin };
+      const merged = rows.map((row, i) => ({ ...row, factor: scaled[i] ?? 0, weight: weights[i] ?? 0 }));
+      const result = block.output + begin * Float64Array.BYTES_PER_ELEMENT;
+      suspicious += elects
+        ? block.kernels.mergeElected(part, merged, base, result, lambda, normalize ? NEGLIGIBLE_TOTAL : Infinity)
+        : block.kernels.mergeAll(part, merged, base, result, lambda, divisor);
     }
+    return suspicious;
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Reduction } from "../methods/method.ts";
 import type { FusionPlan, PlannedTensor } from "../plan.ts";
-import { deltasOf } from "./deltas.ts";
+import { deltaRow, deltasOf } from "./deltas.ts";
 import { thin } from "./merge-deltas.ts";
 import { CutSearches } from "./sparsifier.ts";
 
@@ -29,10 +29,10 @@ export function* globalThresholds(plan: FusionPlan, tensors: readonly PlannedTen
     begins.set(tensor, begin);
     begin += tensor.elements;
   }
-  const cuts = yield* new CutSearches(elements, ranks).run(
-    (block) => deltasOf(block, plan),
-    ({ tensor, first }) => (begins.get(tensor) ?? 0) + first,
-  );
+  const cuts = yield* new CutSearches(elements, ranks).run((block, input) => ({
+    ...deltaRow(block, plan, input),
+    first: (begins.get(block.tensor) ?? 0) + block.first,
+  }));
   const keys = cuts.map(([cut]) => cut?.key ?? 0);
   let positive = 0;
   let negative = 0;

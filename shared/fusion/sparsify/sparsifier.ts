@@ -1,7 +1,8 @@
 import type { DoublesBlock, DrawWords, Json } from "../methods/method.ts";
 import { type PlannedTensor } from "../plan.ts";
 import { philox4x32 } from "../../random/philox.ts";
-import { type Cut, CutSearch, EVERYTHING, isWithin, MagnitudeKeys, NOTHING, SEARCH_BYTES } from "./selection.ts";
+import { CutSearch, SEARCH_BYTES, type SearchedRow } from "./cut-search.ts";
+import { type Cut, EVERYTHING, isWithin, MagnitudeKeys, NOTHING } from "./selection.ts";
 
 /** What an input's share of survivors follows from. */
 export interface Thinning {
@@ -19,6 +20,10 @@ export interface Thinning {
 export interface Sparsifier {
   /** Ranks that must be found first, in order of falling magnitude; none for random masks. */
   ranks(elements: number, thinning: Thinning): readonly number[];
+  /** Where magnitudes alone decide: what stays lies within `bottom` and not within `top`. */
+  bounds?(cuts: readonly Cut[]): { readonly top: Cut; readonly bottom: Cut };
+  /** Where chance alone decides: heap address of an input's mask in the block; 0 where all stay. */
+  drawn?(block: DoublesBlock, input: number, thinning: Thinning): number;
   /**
    * @param keep receives 1 where the entry stays, else 0
    * @param cuts for the ranks
@@ -35,6 +40,7 @@ export interface Sparsifier {
 /** All stay. */
 export const everything: Sparsifier = {
   ranks: () => [],
+  bounds: () => ({ top: NOTHING, bottom: EVERYTHING }),
   select: (_, { count }, __, ___, keep) => void keep.fill(1, 0, count),
 };
 
@@ -43,6 +49,7 @@ const KEYS = new MagnitudeKeys();
 /** The trunc(density·n) largest magnitudes. None at all stay where that is 0. */
 export const magnitude: Sparsifier = {
   ranks: (elements, { density }) => [Math.trunc(density * elements)],
+  bounds: ([bottom = EVERYTHING]) => ({ top: NOTHING, bottom }),
   select(deltas, { first, count }, _, [cut = EVERYTHING], keep) {
     if (cut.key === EVERYTHING.key || cut.key === NOTHING.key) {
       keep.fill(cut.key === EVERYTHING.key ? 1 : 0, 0, count);
@@ -64,6 +71,7 @@ export const withoutOutliers: Sparsifier = {
     const top = Math.min(Math.trunc(gamma * elements), elements - kept);
     return [top, top + kept];
   },
+  bounds: ([top = NOTHING, bottom = EVERYTHING]) => ({ top, bottom }),
   select(deltas, { first, count }, _, [top = NOTHING, bottom = EVERYTHING], keep) {
     const keys = KEYS.of(deltas);
     for (let at = 0; at < count; at++) {
@@ -76,9 +84,10 @@ export const withoutOutliers: Sparsifier = {
 /** Each stays with probability density. */
 export const bernoulli: Sparsifier = {
   ranks: () => [],
+  drawn: (block, input, { density, words }) => (density >= 1 ? 0 : block.draw(words, density, input)),
   select(_, block, { density, words }, __, keep) {
     if (density >= 1) keep.fill(1, 0, block.count);
-    else keep.set(block.draw(words, density));
+    else keep.set(new Uint8Array(block.kernels.heap.memory.buffer, block.draw(words, density), block.count));
   },
 };
 
@@ -134,10 +143,9 @@ export function rankRows({ shape }: Pick<PlannedTensor, "shape">): {
   return { length: shape[1] ?? 1, stride: shape.slice(2).reduce((product, size) => product * size, 1) };
 }
 
-/** Streams of keys in which cuts are sought: one for each input. */
+/** Streams in which cuts are sought: one for each input. */
 export class CutSearches {
   readonly #searches: readonly CutSearch[];
-  readonly #keys = new MagnitudeKeys();
 
   constructor(elements: number, ranks: readonly (readonly number[])[]) {
     this.#searches = ranks.map((own) => new CutSearch(elements, own));
@@ -145,29 +153,30 @@ export class CutSearches {
 
   /**
    * One pass at a time, as long as there is something to be found.
-   * @param deltasOf the streams' values in a block
-   * @param indexOf index of the block's first element in the stream
+   * @param rowOf a stream's elements in a block
    */
   *run(
-    deltasOf: (block: DoublesBlock) => readonly Float64Array<ArrayBuffer>[],
-    indexOf: (block: DoublesBlock) => number,
+    rowOf: (block: DoublesBlock, stream: number) => SearchedRow,
   ): Generator<(block: DoublesBlock) => void, Cut[][], void> {
-    const each =
-      (work: (search: CutSearch, keys: Uint32Array, block: DoublesBlock) => void) => (block: DoublesBlock) => {
-        const streams = deltasOf(block);
-        for (const [index, search] of this.#searches.entries()) {
-          const deltas = streams[index];
-          if (!search.done && deltas !== undefined) work(search, this.#keys.of(deltas), block);
-        }
-      };
-    if (this.#searches.some(({ done }) => !done)) {
-      yield each((search, keys, { count }) => search.countHigh(keys, count));
-      for (const search of this.#searches) search.endHigh();
-      yield each((search, keys, { count }) => search.countLow(keys, count));
-      for (const search of this.#searches) search.endLow();
-    }
-    if (this.#searches.some(({ done }) => !done)) {
-      yield each((search, keys, block) => search.findLast(keys, indexOf(block), block.count));
+    const each = (work: (search: CutSearch, row: SearchedRow) => void) => (block: DoublesBlock) => {
+      for (const search of this.#searches) search.prepare(block.kernels);
+      for (const [index, search] of this.#searches.entries()) {
+        if (!search.done) work(search, rowOf(block, index));
+      }
+    };
+    const pending = () => this.#searches.filter(({ done }) => !done);
+    try {
+      if (pending().length > 0) {
+        yield each((search, row) => search.countHigh(row));
+        for (const search of pending()) search.endHigh();
+      }
+      if (pending().length > 0) {
+        yield each((search, row) => search.countLow(row));
+        for (const search of pending()) search.endLow();
+      }
+      if (pending().length > 0) yield each((search, row) => search.findLast(row));
+    } finally {
+      for (const search of this.#searches) search.free();
     }
     return this.#searches.map(({ cuts }) => cuts);
   }

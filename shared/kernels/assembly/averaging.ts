@@ -18,6 +18,7 @@ export { scanNonFinite, countUnmarkedNonFinite, firstIndex } from "./averaging/n
 export { countMaskedMismatches, countOnes, firstDifference } from "./averaging/compare";
 export { frozenMask } from "./averaging/frozen-mask";
 export { zero } from "./averaging/held-constant";
+export * from "./combining/exports";
 
 export function averageF32ToF32(table: usize, output: usize, count: i32): i32 {
   return averageSingles<F32, F32>(table, output, 0, count);
