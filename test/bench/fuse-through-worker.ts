@@ -22,7 +22,7 @@ export interface ServeFuseFigures {
   readonly ratio: number;
 }
 
-function workerConfig(file: string, vars: Readonly<Record<string, string>>) {
+export function workerConfig(file: string, vars: Readonly<Record<string, string>>) {
   const { name, main, compatibility_date, compatibility_flags, rules, r2_buckets, d1_databases, workflows } =
     readConfig({ config: file });
   if (name === undefined || main === undefined || compatibility_date === undefined) {
@@ -81,7 +81,7 @@ export async function measureFuseThroughWorker(): Promise<ServeFuseFigures> {
   }
 }
 
-async function seconds(work: () => Promise<void>): Promise<number> {
+export async function seconds(work: () => Promise<void>): Promise<number> {
   const start = performance.now();
   await work();
   return (performance.now() - start) / 1000;

@@ -30,6 +30,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     summary: "fusing two objects through workerd and local R2 against copying one",
     run: async () => (await import("./fuse-through-worker.ts")).benchFuseThroughWorker(),
   },
+  "serve-methods": {
+    summary: "slerp and TIES through workerd and local R2 against linear over the same files",
+    run: async () => (await import("./methods-through-worker.ts")).benchMethodsThroughWorker(),
+  },
   large: {
     summary: "3 x 512 MiB in a Workflow that is killed half-way (minutes)",
     onlyByName: true,
