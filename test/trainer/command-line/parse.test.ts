@@ -12,7 +12,7 @@ import {
   wholeNumber,
 } from "../../../trainer/command-line/options.ts";
 import { parseLine } from "../../../trainer/command-line/parse.ts";
-import { suggest } from "../../../trainer/command-line/suggest.ts";
+import { nearestWord } from "../../../shared/recipe/nearest-word.ts";
 
 const command = defineCommand({
   name: "demo",
@@ -94,10 +94,10 @@ describe("parseLine", () => {
   });
 });
 
-describe("suggest", () => {
+describe("nearestWord", () => {
   it("finds the nearest word, swaps counting once, and nothing far away", () => {
-    expect(suggest("tarin", ["shard", "train", "push"])).toBe("train");
-    expect(suggest("learning-rat", ["learning-rate", "batch"])).toBe("learning-rate");
-    expect(suggest("frobnicate", ["shard", "train", "push"])).toBeUndefined();
+    expect(nearestWord("tarin", ["shard", "train", "push"])).toBe("train");
+    expect(nearestWord("learning-rat", ["learning-rate", "batch"])).toBe("learning-rate");
+    expect(nearestWord("frobnicate", ["shard", "train", "push"])).toBeUndefined();
   });
 });
