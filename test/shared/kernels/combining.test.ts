@@ -35,6 +35,7 @@ const number = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(Infinity, -Infinity, Number.NaN) },
 );
 
+const DROPS_ALL = { factor: 1, weight: 1, low: 0x7fffffff, high: 0x7fffffff };
 const rowsArbitrary = fc
   .record({ count: fc.integer({ min: 1, max: LONGEST }), inputs: fc.integer({ min: 1, max: MOST }) })
   .chain(({ count, inputs }) =>
@@ -112,6 +113,8 @@ describe.each(FORMATS)("rows of $format", ({ format, make }) => {
         const finite = exact.every((row) => row.every((x) => Number.isFinite(x)));
         if (!finite) expect(told > 0 || found.some((x) => !Number.isFinite(x))).toBe(true);
       }),
+      // A row whose every difference is dropped, an infinite one too: no key reaches the smallest that stays.
+      { examples: [[{ values: [[0], [Infinity]], masks: [null], entries: [DROPS_ALL], lambda: 1 }, false]] },
     );
   });
 

@@ -48,8 +48,9 @@ function merge<T>(
       let x0 = f64x2.sub(loadTwo<T>(row), from0);
       let x1 = f64x2.sub(loadTwo<T>(row + step), from1);
       const mask = <usize>load<u32>(entry, 4);
-      // What is not finite has the largest of keys, and shows in the result unless it is dropped all the same.
-      if (mask != 0 || load<i32>(entry, 28) != 0x7fffffff) {
+      // What is not finite has the largest of keys, from infinity's on, and shows in the result unless it is dropped all
+      // the same.
+      if (mask != 0 || load<i32>(entry, 28) != 0x7fffffff || load<i32>(entry, 24) > 0x7f800000) {
         // x - x is 0, or NaN where x is not finite.
         check = f64x2.add(check, f64x2.add(f64x2.sub(x0, x0), f64x2.sub(x1, x1)));
       }
