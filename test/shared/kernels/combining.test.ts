@@ -35,7 +35,7 @@ const number = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(Infinity, -Infinity, Number.NaN) },
 );
 
-const DROPS_ALL = { factor: 1, weight: 1, low: 0x7fffffff, high: 0x7fffffff };
+const DROPS_ALL = { factor: 1, weight: 1, low: 0x7fffffff, high: 0x7fffffff } as const;
 const rowsArbitrary = fc
   .record({ count: fc.integer({ min: 1, max: LONGEST }), inputs: fc.integer({ min: 1, max: MOST }) })
   .chain(({ count, inputs }) =>
