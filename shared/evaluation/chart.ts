@@ -1,4 +1,5 @@
 import { barrierOfPath, type PathPoint, straightLine } from "./barrier.ts";
+import { chartStyle, escapeXml, svgNumber as number } from "./chart-style.ts";
 
 /** One path to draw: what it is called and its points by ascending alpha, from 0 to 1. */
 export interface ChartSeries {
@@ -11,14 +12,10 @@ const PLOT = { left: 64, top: 56, right: 616, bottom: 300 };
 const LEGEND_TOP = 370;
 const LEGEND_ROW = 22;
 
-/** Colours that differ for every common kind of colour blindness (Okabe and Ito), darkened for white, lightened for black. */
-const COLOURS = [
-  { light: "#b3421c", dark: "#f2a07b" },
-  { light: "#0067a5", dark: "#6cb9f0" },
-  { light: "#00735a", dark: "#4fd0ab" },
-  { light: "#8a4f9e", dark: "#d6a3e6" },
-  { light: "#7a6400", dark: "#e0c64a" },
-  { light: "#4a4a4a", dark: "#bdbdbd" },
+const CURVE_RULES = [
+  ".grid{stroke-width:1;fill:none}path.curve{fill:none;stroke-width:2.5;stroke-linejoin:round}",
+  "path.line{fill:none;stroke-width:1.5;stroke-dasharray:5 4}path.gap{fill:none;stroke-width:2}",
+  "path.area{stroke:none;fill-opacity:.12}.dot{stroke:none}",
 ] as const;
 
 /**
@@ -39,7 +36,7 @@ export function barrierChart(title: string, series: readonly ChartSeries[]): str
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title description">`,
     `<title id="title">${escapeXml(title)}</title>`,
     `<desc id="description">${escapeXml(summaries.join("; "))}</desc>`,
-    `<style>${style(series.length)}</style>`,
+    `<style>${chartStyle(series.length, CURVE_RULES)}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${height}" rx="8"/>`,
     `<text class="heading" x="${PLOT.left - 48}" y="30">${escapeXml(title)}</text>`,
     ...scale.ticks.map(
@@ -111,52 +108,4 @@ function accuracyScale(series: readonly ChartSeries[]): { low: number; high: num
   const high = Math.max(Math.min(1, Math.ceil(highest / step) * step), low + step);
   const count = Math.round((high - low) / step);
   return { low, high, ticks: Array.from({ length: count + 1 }, (_, index) => low + index * step) };
-}
-
-function style(count: number): string {
-  const used = Array.from({ length: count }, (_, index) => COLOURS[index % COLOURS.length] ?? COLOURS[0]);
-  return [
-    "text{font-family:system-ui,sans-serif;font-size:15px}.heading{font-size:17px;font-weight:600}",
-    scheme(
-      "#ffffff",
-      "#1b1f24",
-      "#57606a",
-      "#d8dee4",
-      used.map(({ light }) => light),
-    ),
-    `@media (prefers-color-scheme:dark){${scheme(
-      "#15181c",
-      "#e8eaed",
-      "#a3acb6",
-      "#343a41",
-      used.map(({ dark }) => dark),
-    )}}`,
-    ".grid{stroke-width:1;fill:none}path.curve{fill:none;stroke-width:2.5;stroke-linejoin:round}",
-    "path.line{fill:none;stroke-width:1.5;stroke-dasharray:5 4}path.gap{fill:none;stroke-width:2}",
-    "path.area{stroke:none;fill-opacity:.12}.dot{stroke:none}",
-  ].join("");
-}
-
-/** Style rules of one colour scheme. */
-function scheme(paper: string, ink: string, faint: string, grid: string, colours: readonly string[]): string {
-  return (
-    `.paper{fill:${paper}}text{fill:${ink}}.tick,.axis{fill:${faint}}.grid{stroke:${grid}}` +
-    colours.map((colour, index) => `.s${index}{stroke:${colour};fill:${colour}}`).join("")
-  );
-}
-
-/** Two decimals without trailing zeros: enough for a screen, stable as text. */
-function number(value: number): string {
-  return String(Math.round(value * 100) / 100);
-}
-
-/** Escapes text for XML content and attributes, and drops control characters, which XML 1.0 cannot hold. */
-export function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\uFFFE\uFFFF]/gu, "")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
 }
