@@ -34,19 +34,22 @@ export function fusionBytes(plan: FusionPlan, chunkBytes: number, unit = 0): num
 
 /**
  * Books what a fusion takes.
- * @throws Problem `too-large-for-isolate` where a tensor that must be held whole can never fit; `over-budget` where it
- *   does not fit just now
+ * @throws Problem `too-large-for-isolate` where it can never fit: a tensor that must be held whole, or the tables of many
+ *   inputs; `over-budget` where it does not fit just now
  */
 export function bookFusion(plan: FusionPlan, budget: MemoryBudget, bytes: number): MemoryLease {
+  if (bytes <= budget.limitBytes) return budget.take(bytes);
   const run = longestRun(plan);
-  if (run > 1 && bytes > budget.limitBytes) {
-    const tensor = plan.tensors.find((candidate) => candidate.run === run);
-    throw new Problem(
-      "too-large-for-isolate",
-      `${plan.method.id} needs ${run} elements of tensor ${JSON.stringify(tensor?.name)} at once, and so ${bytes} bytes; ` +
-        `there are ${budget.limitBytes}.`,
-      { tensor: tensor?.name, neededBytes: bytes, limitBytes: budget.limitBytes },
-    );
+  const numbers = { neededBytes: bytes, limitBytes: budget.limitBytes };
+  if (run === 1) {
+    const what = `${plan.method.id} of ${plan.inputs.length} files needs ${bytes} bytes; there are ${budget.limitBytes}.`;
+    throw new Problem("too-large-for-isolate", what, { files: plan.inputs.length, ...numbers });
   }
-  return budget.take(bytes);
+  const tensor = plan.tensors.find((candidate) => candidate.run === run);
+  throw new Problem(
+    "too-large-for-isolate",
+    `${plan.method.id} needs ${run} elements of tensor ${JSON.stringify(tensor?.name)} at once, and so ${bytes} bytes; ` +
+      `there are ${budget.limitBytes}.`,
+    { tensor: tensor?.name, ...numbers },
+  );
 }

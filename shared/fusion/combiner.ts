@@ -142,7 +142,9 @@ export class ElementwiseCombiner implements Combiner {
   combine({ tensor, first, count, outputDtype, output }: Block): number {
     if (this.#current?.tensor !== tensor) throw new Error(`${tensor.name} was not begun`);
     const block = this.#doubles.load(tensor, first, count);
-    const found = this.#current.rule(block, this.#doubles.result(count)) ?? 0;
+    const { rule } = this.#current;
+    if (rule.rounded?.(block, outputDtype, output) === true) return this.#doubles.nonFinite;
+    const found = rule(block, this.#doubles.result(count)) ?? 0;
     return found + this.#doubles.nonFinite + this.#doubles.store(outputDtype, output, count);
   }
 

@@ -51,31 +51,20 @@ export class Doubles {
   load(tensor: PlannedTensor, first: number, count: number): DoublesBlock {
     this.#nonFinite = 0;
     const format: RowFormat = tensor.dtypes.includes("F64") ? "F64" : "F32";
-    const decoded = new Map<number, number>();
-    let rows: DoublesBlock["rows"] | undefined;
-    const rowsOf = () => (rows ??= this.#decodeAll(tensor, count));
-    return {
+    const inputs = this.#plan.inputs.length;
+    return new LoadedBlock({
       tensor,
       first,
       count,
       format,
       kernels: this.#kernels.combining,
-      scratch:
-        this.#addressOf(this.#plan.inputs.length + 1) + this.#plan.inputs.length * maskBytes(this.#blockElements),
-      output: this.#addressOf(this.#plan.inputs.length),
-      get rows() {
-        return rowsOf();
-      },
-      row: (input) => {
-        const known = decoded.get(input);
-        if (known !== undefined) return known;
-        const address = this.#decode(tensor, input, format, count);
-        decoded.set(input, address);
-        return address;
-      },
+      scratch: this.#addressOf(inputs + 1) + inputs * maskBytes(this.#blockElements),
+      output: this.#addressOf(inputs),
+      decode: (input) => this.#decode(tensor, input, format, count),
+      decodeAll: () => this.#decodeAll(tensor, count),
       mask: (input) => this.#maskAddress(input),
-      draw: (words, share, input = 0) => this.#draw(words, share, first, count, this.#maskAddress(input)),
-    };
+      draw: (words, share, input) => this.#draw(words, share, first, count, this.#maskAddress(input)),
+    });
   }
 
   /** The row for the results, to be written with {@link store}. */
@@ -126,5 +115,52 @@ export class Doubles {
 
   #maskAddress(input: number): number {
     return this.#addressOf(this.#plan.inputs.length + 1) + input * maskBytes(this.#blockElements);
+  }
+}
+
+interface BlockSource extends Omit<DoublesBlock, "rows" | "row" | "draw"> {
+  decode(input: number): number;
+  decodeAll(): DoublesBlock["rows"];
+  draw(words: DrawWords, share: number, input: number): number;
+}
+
+/** A class, because the engine makes an object literal with an accessor anew, property by property, for every block. */
+class LoadedBlock implements DoublesBlock {
+  readonly tensor: PlannedTensor;
+  readonly first: number;
+  readonly count: number;
+  readonly format: RowFormat;
+  readonly kernels: DoublesBlock["kernels"];
+  readonly scratch: number;
+  readonly output: number;
+  readonly #source: BlockSource;
+  readonly #decoded: (number | undefined)[] = [];
+  #rows: DoublesBlock["rows"] | undefined;
+
+  constructor(source: BlockSource) {
+    this.tensor = source.tensor;
+    this.first = source.first;
+    this.count = source.count;
+    this.format = source.format;
+    this.kernels = source.kernels;
+    this.scratch = source.scratch;
+    this.output = source.output;
+    this.#source = source;
+  }
+
+  get rows(): DoublesBlock["rows"] {
+    return (this.#rows ??= this.#source.decodeAll());
+  }
+
+  row(input: number): number {
+    return (this.#decoded[input] ??= this.#source.decode(input));
+  }
+
+  mask(input: number): number {
+    return this.#source.mask(input);
+  }
+
+  draw(words: DrawWords, share: number, input = 0): number {
+    return this.#source.draw(words, share, input);
   }
 }

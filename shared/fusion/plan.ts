@@ -4,6 +4,7 @@ import { type AveragedDtype, isAveragedDtype } from "../kernels/averaging.ts";
 import { MODEL_KEY } from "../models/architecture.ts";
 import { Problem } from "../problem.ts";
 import { canonicalJson } from "../recipe/canonical-json.ts";
+import { requireFittingPatterns } from "../recipe/fitting-patterns.ts";
 import { layerPositions } from "../recipe/layer-position.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { resolveTensorNumber } from "../recipe/tensor-number.ts";
@@ -112,7 +113,9 @@ export function planFusion(recipe: Recipe, inputs: readonly FusionInput[]): Fusi
     outputMetadata(recipe, members, family),
   );
   const dtypes = new Map(reference.map(({ name, dtype }) => [name, dtype]));
-  const positions = layerPositions(reference.map(({ name }) => name));
+  const names = reference.map(({ name }) => name);
+  requireFittingPatterns(recipe, names);
+  const positions = layerPositions(names);
   const overridable = Object.keys(method.inputParameters);
   const tensors = layout.tensors.map(({ name, dtype: output, shape, begin }): PlannedTensor => {
     const input = dtypes.get(name) ?? output;

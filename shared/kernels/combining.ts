@@ -1,4 +1,5 @@
 import type { AveragedDtype, WeightTable } from "./averaging.ts";
+import type { CombiningExports } from "./combining-exports.ts";
 import type { WasmHeap } from "./wasm-backend.ts";
 
 /** What the combining kernels read. The other formats are decoded to float32, which is exact. */
@@ -9,12 +10,16 @@ export const ROW_PADDING = 32;
 
 /** Bytes of scratch that {@link CombiningKernels} needs for so many inputs. */
 export function scratchBytes(inputs: number): number {
-  return inputs * (ENTRY_BYTES + PART_BYTES) + PRODUCTS_BYTES;
+  return inputs * (ENTRY_BYTES + PART_BYTES) + Math.max(PRODUCTS_BYTES, ELECTION_BYTES);
 }
 
 const ENTRY_BYTES = 32;
 const PART_BYTES = 32;
 const PRODUCTS_BYTES = 32;
+/** What `assembly/combining/elect.ts` takes: entries, constants and a tile. */
+const ELECTION_BYTES = 192 + 32 * 32;
+/** Key of infinity. */
+const INFINITE_KEY = 0x7f800000;
 
 /** Largest key: nothing lies above it. Keys are magnitudes as float32, by their bits. */
 export const LARGEST_KEY = 0x7fffffff;
@@ -37,66 +42,6 @@ export interface MergedRow {
   /** Smallest and largest key that stays. */
   readonly low: number;
   readonly high: number;
-}
-
-type Squares = (a: number, b: number, base: number, count: number, out: number) => void;
-type Crosses = (a: number, b: number, c: number, d: number, base: number, count: number, out: number) => void;
-type Search = (
-  row: number,
-  base: number,
-  count: number,
-  counts: number,
-  low: number,
-  high: number,
-  list: number,
-  first: number,
-) => number;
-type CountLow = (row: number, base: number, count: number, counts: number, bucket: number) => void;
-type MergeElected = (
-  entries: number,
-  end: number,
-  scratch: number,
-  base: number,
-  count: number,
-  result: number,
-  lambda: number,
-  negligible: number,
-) => number;
-type MergeAll = (
-  entries: number,
-  end: number,
-  base: number,
-  count: number,
-  result: number,
-  lambda: number,
-  divisor: number,
-) => number;
-type Sums = (row: number, base: number, count: number, mask: number, low: number, high: number, out: number) => void;
-type Encode = (from: number, to: number, count: number) => number;
-
-interface CombiningExports {
-  readonly squaresF32: Squares;
-  readonly squaresF64: Squares;
-  readonly crossesF32: Crosses;
-  readonly crossesF64: Crosses;
-  readonly searchKeysF32: Search;
-  readonly searchKeysF64: Search;
-  readonly countLowF32: CountLow;
-  readonly countLowF64: CountLow;
-  readonly mergeElectedF32: MergeElected;
-  readonly mergeElectedF64: MergeElected;
-  readonly mergeAllF32: MergeAll;
-  readonly mergeAllF64: MergeAll;
-  readonly magnitudeSumsF32: Sums;
-  readonly magnitudeSumsF64: Sums;
-  readonly encodeToF32: Encode;
-  readonly encodeToF16: Encode;
-  readonly encodeToBF16: Encode;
-  readonly encodeToF64: Encode;
-  readonly encodeToE4M3: Encode;
-  readonly encodeToE5M2: Encode;
-  narrowList(list: number, end: number, low: number, high: number): number;
-  keepNegativeZeros(table: number, output: number, width: number, outputWidth: number, count: number): void;
 }
 
 const ENCODERS = {
@@ -170,6 +115,23 @@ export class CombiningKernels {
     return this.#kernels[`searchKeys${format}`](row, base, count, counts, range.low, range.high, list, first) >>> 0;
   }
 
+  /**
+   * Counts the keys of a row's differences that lie above a range, and appends those within to a list, as
+   * {@link searchKeys} does.
+   */
+  sweepKeys(
+    { format, count, scratch }: HeapRows,
+    row: number,
+    base: number,
+    { low, high }: { readonly low: number; readonly high: number },
+    list: number,
+    first: number,
+  ): { readonly end: number; readonly above: number } {
+    const end = this.#kernels[`sweepKeys${format}`](row, base, count, low, high, list, first, scratch) >>> 0;
+    const [above = 0] = new Uint32Array(this.heap.memory.buffer, scratch, 1);
+    return { end, above };
+  }
+
   /** Counts the lower 15 bits of those keys whose upper bits are `bucket`. */
   countLow({ format, count }: HeapRows, row: number, base: number, counts: number, bucket: number): void {
     this.#kernels[`countLow${format}`](row, base, count, counts, bucket);
@@ -195,6 +157,31 @@ export class CombiningKernels {
   ): number {
     const end = this.#writeRows(rows, scratch);
     return this.#kernels[`mergeElected${format}`](scratch, end, end, base, count, result, lambda, negligible);
+  }
+
+  /**
+   * What {@link mergeElected} computes, about twice as fast, rounded to float32 where that is asked for: for few rows of
+   * float32 without masks and upper bounds.
+   * @returns whether it could: not where a result is not finite or the base holds -0. Else what was written is void.
+   */
+  elect(
+    { format, count, scratch }: HeapRows,
+    rows: readonly MergedRow[],
+    base: number,
+    result: { readonly format: RowFormat; readonly address: number },
+    lambda: number,
+    negligible: number,
+  ): boolean {
+    const inputs = rows.length;
+    if (format !== "F32" || !(inputs === 2 || inputs === 3 || inputs === 4)) return false;
+    let plain = negligible <= 1;
+    for (const { mask, low, high, factor, weight } of rows) {
+      if (mask !== 0 || high !== LARGEST_KEY || low > INFINITE_KEY) return false;
+      plain &&= factor === 1 && weight === 1;
+    }
+    this.#writeRows(rows, scratch);
+    const kernel = this.#kernels[`elect${plain ? "Plain" : "Weighted"}${inputs}To${result.format}`];
+    return kernel(scratch, base, count, result.address, lambda, negligible) === 0;
   }
 
   /** b + λ·Σ factor·(x - b) / divisor. @returns as {@link mergeElected} does */

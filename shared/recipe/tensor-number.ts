@@ -14,8 +14,20 @@ export interface NumberRange {
   readonly most?: number;
 }
 
+type TensorNumberSchema = z.ZodType<TensorNumber, TensorNumber>;
+
+/** Schemas never change, and making one takes long beside a worker's start: methods share those of equal ranges. */
+const schemas = new Map<string, TensorNumberSchema>();
+
 /** Schema of a {@link TensorNumber} whose numbers all lie in the range, ends included. */
-export function tensorNumber({ least, most }: NumberRange = {}): z.ZodType<TensorNumber, TensorNumber> {
+export function tensorNumber(range: NumberRange = {}): TensorNumberSchema {
+  const key = `${range.least} ${range.most}`;
+  const schema = schemas.get(key) ?? makeTensorNumber(range);
+  schemas.set(key, schema);
+  return schema;
+}
+
+function makeTensorNumber({ least, most }: NumberRange): TensorNumberSchema {
   let number = z.number();
   if (least !== undefined) number = number.min(least);
   if (most !== undefined) number = number.max(most);

@@ -2,6 +2,7 @@ import type * as z from "zod";
 import type { ByteSource } from "../source.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { MemoryBudget } from "../../memory-budget.ts";
+import type { AveragedDtype } from "../../kernels/averaging.ts";
 import type { CombiningKernels, HeapRows } from "../../kernels/combining.ts";
 import type { GramMatrix } from "../gram.ts";
 import type { FusionPlan, PlannedTensor } from "../plan.ts";
@@ -76,7 +77,14 @@ export interface CombinationCompute {
  * Computes a block: `result`, which lies at the block's `output`, receives one float64 an element.
  * @returns from a kernel that did not use the block's `rows`: more than 0 where an element may not be finite
  */
-export type ElementRule = (block: DoublesBlock, result: Float64Array<ArrayBuffer>) => number | void;
+export interface ElementRule {
+  (block: DoublesBlock, result: Float64Array<ArrayBuffer>): number | void;
+  /**
+   * Computes a block and rounds it to the output's dtype in one go, which spares a walk over it.
+   * @returns whether it could, and all results are finite; where not, the rule itself has to compute the block
+   */
+  rounded?(block: DoublesBlock, dtype: AveragedDtype, address: number): boolean;
+}
 
 /** What a method may read beside the streams of elements. */
 export interface RuleContext {

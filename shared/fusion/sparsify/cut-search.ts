@@ -1,16 +1,20 @@
 import type { CombiningKernels, HeapRows } from "../../kernels/combining.ts";
 import { HeapCounts } from "./heap-counts.ts";
+import { cutAmong, KeyBins, type KeyRange } from "./key-bins.ts";
+import { bucketOf, bucketsAround, HIGH_BUCKETS, keysOf, LOW_BUCKETS } from "./key-buckets.ts";
 import { type Cut, EVERYTHING, NOTHING } from "./selection.ts";
 
-const LOW_BITS = 15;
-const HIGH_BUCKETS = 2 ** 16;
-const LOW_BUCKETS = 2 ** LOW_BITS;
 const LARGEST_KEY = 0x7fffffff;
 /** Pairs of key and index that are held at a time; at least the elements of a block. */
 const CANDIDATES = 32_768;
 const PAIR_BYTES = 8;
 /** Standard deviations of a quantile so far, on both sides, that the final one is looked for in. */
 const MARGIN = 4;
+/** As many listed elements on both sides at least: tensors differ from place to place more than chance would have it. */
+const LEAST_MARGIN = CANDIDATES / 16;
+/** Elements that are counted in all, roughly, while the others are swept; but at least a part of them all. */
+const SAMPLE = 262_144;
+const LEAST_SAMPLED = 32;
 
 /** Bytes that the search for one input's cuts takes at most. */
 export const SEARCH_BYTES = 4 * HIGH_BUCKETS + PAIR_BYTES * (CANDIDATES + 1);
@@ -33,19 +37,34 @@ interface Sought {
 }
 
 /**
- * Looks for some cuts in one stream, round by round. The first round counts the upper 16 bits of all keys, and keeps a
- * list of those that the cut may come to be; mostly that settles it. Otherwise the second lists the keys of the bucket that
- * holds the cut or, if they are too many, counts them by their lower bits; and a third finds the last of those that equal
- * the cut. The list only saves rounds: the cuts are the same without it.
+ * Looks for some cuts in one stream, round by round: every element is shown to `look`, then `endRound` says that all were,
+ * until the search is `done`. The cuts do not depend on how the stream comes in blocks.
+ *
+ * The first round counts the upper 16 bits of all keys, and keeps a list of those that the cut may come to be. As soon as
+ * the list shows to what small range of keys that is, the rest is swept: what lies above the range is only counted, what
+ * lies within is listed, and of a part of the blocks keys are still counted by their upper bits. Mostly that settles it.
+ * Where the stream's end is unlike its beginning, and the cut is not in the range, a round that counts everything follows,
+ * with a list of the range that the part suggests. Where the list does not settle it, a further round lists the keys of the
+ * bucket that holds the cut or, if they are too many, counts them by their lower bits; and another finds the last of those
+ * that equal the cut.
  */
 export class CutSearch {
   readonly #elements: number;
   readonly #sought: readonly Sought[];
+  #pending: readonly Sought[];
+  #stage: "high" | "low" | "last" = "high";
   #kernels: CombiningKernels | undefined;
   #list = 0;
   #listEnd = 0;
-  #range = { low: 0, high: LARGEST_KEY };
+  #range: KeyRange = { low: 0, high: LARGEST_KEY };
   #listing: boolean;
+  /** Whether sweeping is still to be tried, goes on, or is over. */
+  #sweep: "untried" | "on" | "over" = "untried";
+  /** Of so many blocks one is counted while the others are swept. */
+  readonly #sampled: number;
+  /** Blocks that were swept, and keys that lay above the range. */
+  #swept = 0;
+  #above = 0;
   #high: HeapCounts | undefined;
   readonly #low = new Map<number, HeapCounts>();
   #seen = 0;
@@ -63,8 +82,10 @@ export class CutSearch {
       key: -1,
       found: rank <= 0 ? NOTHING : rank >= elements ? EVERYTHING : undefined,
     }));
+    this.#pending = this.#sought.filter(({ found }) => found === undefined);
     // Indices in the list have 32 bits.
     this.#listing = elements < 2 ** 32;
+    this.#sampled = Math.min(LEAST_SAMPLED, Math.max(1, Math.floor(elements / SAMPLE)));
   }
 
   /** Whether every cut is known, so that no (further) round is needed. */
@@ -74,10 +95,6 @@ export class CutSearch {
 
   get cuts(): Cut[] {
     return this.#sought.map(({ found }) => found ?? NOTHING);
-  }
-
-  get #pending(): Sought[] {
-    return this.#sought.filter(({ found }) => found === undefined);
   }
 
   /** Takes memory in the heap, which may move it: before anything looks into it. */
@@ -90,20 +107,53 @@ export class CutSearch {
     this.#listEnd = this.#list;
   }
 
-  /** First round. */
-  countHigh(row: SearchedRow): void {
+  /** Takes a part of the stream into account; parts come in order. */
+  look(row: SearchedRow): void {
+    if (this.#stage === "high") this.#lookHigh(row);
+    else if (this.#stage === "low") this.#lookLow(row);
+    else this.#lookLast(row);
+  }
+
+  /** To be called when the whole stream was looked at. */
+  endRound(): void {
+    if (this.#stage === "high") this.#endHigh();
+    else if (this.#stage === "low") this.#endLow();
+    this.#pending = this.#sought.filter(({ found }) => found === undefined);
+  }
+
+  free(): void {
+    this.#high?.free();
+    for (const counts of this.#low.values()) counts.free();
+    if (this.#list !== 0) this.#kernels?.heap.free(this.#list);
+    this.#high = undefined;
+    this.#low.clear();
+    this.#list = 0;
+  }
+
+  #lookHigh(row: SearchedRow): void {
     const kernels = this.#ready();
     if (this.#listing && this.#listLength + row.count > CANDIDATES) this.#narrow();
-    const list = this.#listing ? this.#listEnd : 0;
+    this.#seen += row.count;
+    const sweeping = this.#sweep === "on";
+    if (sweeping && this.#listing) {
+      const { end, above } = kernels.sweepKeys(row, row.address, row.base, this.#range, this.#listEnd, row.first >>> 0);
+      this.#listEnd = end;
+      this.#above += above;
+    }
+    if (sweeping && this.#swept++ % this.#sampled !== 0) return;
+    const list = this.#listing && !sweeping ? this.#listEnd : 0;
     this.#high?.expect(row.count);
     const counts = this.#high?.address ?? 0;
     const end = kernels.searchKeys(row, row.address, row.base, counts, this.#range, list, row.first >>> 0);
-    if (this.#listing) this.#listEnd = end;
-    this.#seen += row.count;
+    if (list !== 0) this.#listEnd = end;
   }
 
-  endHigh(): void {
+  #endHigh(): void {
     const kernels = this.#ready();
+    if (this.#sweep === "on") {
+      this.#endSweep();
+      return;
+    }
     const counts = this.#high?.take();
     for (const sought of this.#pending) {
       if (counts !== undefined) [sought.high, sought.rest] = bucketOf(counts, sought.rank);
@@ -113,21 +163,43 @@ export class CutSearch {
     }
     this.#high?.free();
     this.#high = undefined;
-    const pending = this.#pending;
+    this.#stage = "low";
+    const pending = this.#pending.filter(({ found }) => found === undefined);
     if (pending.length === 0 || counts === undefined) return;
     const [bucket = 0] = pending.map(({ high }) => high);
     const alone = pending.every(({ high }) => high === bucket);
     this.#listing = alone && this.#elements < 2 ** 32 && (counts[bucket] ?? 0) <= CANDIDATES;
     this.#listEnd = this.#list;
-    this.#range = { low: bucket * LOW_BUCKETS, high: bucket * LOW_BUCKETS + LOW_BUCKETS - 1 };
+    this.#range = keysOf(bucket);
     if (this.#listing) return;
     for (const { high } of pending) {
       if (!this.#low.has(high)) this.#low.set(high, new HeapCounts(kernels.heap, LOW_BUCKETS));
     }
   }
 
-  /** Second round. */
-  countLow(row: SearchedRow): void {
+  /** Settles the cut if it is in the range; else makes ready for a round that counts everything. */
+  #endSweep(): void {
+    const [sought] = this.#pending;
+    const counts = this.#high?.take();
+    if (sought === undefined || counts === undefined) throw new Error("nothing was swept");
+    this.#sweep = "over";
+    const rest = sought.rank - this.#above;
+    if (this.#listing && rest >= 1 && rest <= this.#listLength) {
+      sought.rest = rest;
+      this.#settle(sought);
+      return;
+    }
+    let sampled = 0;
+    for (const count of counts) sampled += count;
+    const around = Math.max(1, Math.round((sampled * sought.rank) / this.#elements));
+    this.#range = bucketsAround(counts, around, CANDIDATES / 2 / this.#sampled);
+    this.#high?.clear();
+    this.#listEnd = this.#list;
+    this.#listing = true;
+    this.#seen = 0;
+  }
+
+  #lookLow(row: SearchedRow): void {
     const kernels = this.#ready();
     if (this.#listing) {
       this.#listEnd = kernels.searchKeys(row, row.address, row.base, 0, this.#range, this.#listEnd, row.first >>> 0);
@@ -138,7 +210,7 @@ export class CutSearch {
     }
   }
 
-  endLow(): void {
+  #endLow(): void {
     for (const sought of this.#pending) {
       const counts = this.#low.get(sought.high)?.take();
       if (counts === undefined) {
@@ -152,10 +224,11 @@ export class CutSearch {
     }
     for (const counts of this.#low.values()) counts.free();
     this.#low.clear();
+    this.#stage = "last";
   }
 
-  /** Third round, where equal magnitudes straddle a cut. */
-  findLast(row: SearchedRow): void {
+  /** Where equal magnitudes straddle a cut. */
+  #lookLast(row: SearchedRow): void {
     const kernels = this.#ready();
     for (const sought of this.#pending) {
       // Block by block: the list need not hold all that are equal.
@@ -177,15 +250,6 @@ export class CutSearch {
     }
   }
 
-  free(): void {
-    this.#high?.free();
-    for (const counts of this.#low.values()) counts.free();
-    if (this.#list !== 0) this.#kernels?.heap.free(this.#list);
-    this.#high = undefined;
-    this.#low.clear();
-    this.#list = 0;
-  }
-
   get #listLength(): number {
     return (this.#listEnd - this.#list) / PAIR_BYTES;
   }
@@ -195,64 +259,40 @@ export class CutSearch {
     return this.#kernels;
   }
 
-  /** Finds a cut in the list, which holds all keys of its bucket or of its stream. */
+  /** The list's pairs of key and index, valid until the heap moves. */
+  get #pairs(): Uint32Array {
+    return new Uint32Array(this.#ready().heap.memory.buffer, this.#list, 2 * this.#listLength);
+  }
+
+  /** Finds a cut in the list, which holds all keys of its bucket, of the swept range, or of the stream. */
   #settle(sought: Sought): void {
-    const pairs = new Uint32Array(this.#ready().heap.memory.buffer, this.#list, 2 * this.#listLength);
-    const bucket = sought.high * LOW_BUCKETS;
-    const keys = new Uint32Array(pairs.length / 2);
-    let length = 0;
-    for (let at = 0; at < pairs.length; at += 2) {
-      const key = pairs[at] as number;
-      if (sought.high < 0 || (key >= bucket && key < bucket + LOW_BUCKETS)) keys[length++] = key;
-    }
-    const sorted = keys.subarray(0, length).sort();
-    const key = sorted[length - sought.rest];
-    if (key === undefined) throw new RangeError("more elements are sought than there are");
-    const among = sorted.lastIndexOf(key) - (length - sought.rest) + 1;
-    if (sorted[length - sought.rest - 1] !== key) {
-      sought.found = { key, last: Number.MAX_SAFE_INTEGER };
-      return;
-    }
-    for (let at = 0, passed = 0; at < pairs.length; at += 2) {
-      if (pairs[at] !== key) continue;
-      passed++;
-      if (passed === among) {
-        sought.found = { key, last: pairs[at + 1] as number };
-        return;
-      }
-    }
+    sought.found = cutAmong(this.#pairs, sought.high < 0 ? this.#range : keysOf(sought.high), sought.rest);
   }
 
   /** Shortens the list to where the cut, by what was seen so far, will be. Gives it up where that is not short. */
   #narrow(): void {
-    const pending = this.#pending;
-    const [sought] = pending;
-    const counts = this.#high?.peek();
-    if (sought === undefined || pending.length !== 1 || counts === undefined) {
+    const [sought] = this.#pending;
+    if (sought === undefined || this.#pending.length !== 1 || this.#sweep === "over") {
       this.#listing = false;
       return;
     }
     const share = sought.rank / this.#elements;
-    const margin = MARGIN * Math.sqrt(this.#seen * share * (1 - share)) + 1;
-    const clamp = (rank: number) => Math.min(this.#seen, Math.max(1, Math.round(rank)));
-    const [top] = bucketOf(counts, clamp(this.#seen * share - margin));
-    const [bottom] = bucketOf(counts, clamp(this.#seen * share + margin));
-    const low = Math.max(this.#range.low, bottom * LOW_BUCKETS);
-    const high = Math.min(this.#range.high, top * LOW_BUCKETS + LOW_BUCKETS - 1);
+    const margin = Math.max(LEAST_MARGIN, MARGIN * Math.sqrt(this.#seen * share * (1 - share)));
+    // Ranks among what is listed: a cut that leaves the range can only be found in another round.
+    const first = Math.max(1, Math.floor(this.#seen * share - margin) - this.#above);
+    const last = Math.min(this.#listLength, Math.ceil(this.#seen * share + margin) - this.#above);
+    this.#listing = first <= last;
+    if (!this.#listing) return;
+    const bins = new KeyBins(this.#pairs, this.#range);
+    const { high, above } = bins.binOf(first);
+    const { low } = bins.binOf(last);
     this.#range = { low, high };
+    this.#above += above;
     this.#listEnd = this.#ready().narrowList(this.#list, this.#listEnd, low, high);
     // A list that is soon full again would be narrowed for every block.
-    this.#listing = low <= high && this.#listLength <= CANDIDATES / 2;
+    this.#listing = this.#listLength <= CANDIDATES / 2;
+    if (!this.#listing || this.#sweep === "on") return;
+    this.#sweep = "on";
+    this.#high?.divide(this.#sampled);
   }
-}
-
-/** Bucket of the rank-th largest, and its rank among that bucket. */
-function bucketOf(counts: Uint32Array | Float64Array, rank: number): [bucket: number, rest: number] {
-  let rest = rank;
-  for (let bucket = counts.length - 1; bucket >= 0; bucket--) {
-    const count = counts[bucket] as number;
-    if (count >= rest) return [bucket, rest];
-    rest -= count;
-  }
-  throw new RangeError("more elements are sought than there are");
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { tensorNumber } from "../../recipe/tensor-number.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import {
+  type DoublesBlock,
   type ElementRule,
   type ElementwiseCompute,
   type FusionMethod,
@@ -156,8 +157,13 @@ function computeDeltas(traits: DeltaTraits, { parameters }: Recipe): Elementwise
       };
       const known = cutsFromJson(cuts);
       if (parameters["semantics"] === "peft") return ruleOf(traits, plan, thinnings, known, mergePeft(settings));
-      const merge = mergeWeighted(settings);
-      return (block) => merge(block, thinnedRows(traits.sparsifier, block, plan, thinnings, known));
+      const { merge, rounded } = mergeWeighted(settings);
+      const partsOf = (block: DoublesBlock) => thinnedRows(traits.sparsifier, block, plan, thinnings, known);
+      const rule: ElementRule = (block) => merge(block, partsOf(block));
+      if (traits.elects && traits.sparsifier.bounds !== undefined) {
+        rule.rounded = (block, dtype, address) => dtype === "F32" && rounded(block, partsOf(block), address);
+      }
+      return rule;
     },
   };
 }

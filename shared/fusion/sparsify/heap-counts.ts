@@ -34,6 +34,18 @@ export class HeapCounts {
     return this.#carried === undefined ? this.#view().slice() : this.#sum();
   }
 
+  /** Makes all counts smaller by a factor, rounded. */
+  divide(divisor: number): void {
+    const view = this.#view();
+    for (let bucket = 0; bucket < view.length; bucket++) view[bucket] = Math.round((view[bucket] as number) / divisor);
+  }
+
+  clear(): void {
+    this.#view().fill(0);
+    this.#carried = undefined;
+    this.#counted = 0;
+  }
+
   free(): void {
     this.#heap.free(this.address);
   }

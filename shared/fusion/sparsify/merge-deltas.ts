@@ -1,3 +1,4 @@
+import type { MergedRow } from "../../kernels/combining.ts";
 import { NEGLIGIBLE_TOTAL } from "../methods/weights.ts";
 import type { DoublesBlock } from "../methods/method.ts";
 import { MagnitudeKeys } from "./selection.ts";
@@ -22,21 +23,45 @@ type Masks = readonly Uint8Array[];
  * weights of those that agree where `normalize` is set. Without an election all survivors are added, and the divisor is the
  * sum of all weights.
  */
-export function mergeWeighted({ weights, scaled, lambda, normalize, elects }: MergeSettings) {
+export function mergeWeighted({ weights, scaled, lambda, normalize, elects }: MergeSettings): WeightedMerge {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const divisor = normalize && Math.abs(total) >= NEGLIGIBLE_TOTAL ? total : 1;
-  return (block: DoublesBlock, parts: readonly ThinnedPart[]): number => {
-    let suspicious = 0;
-    for (const { begin, end, rows, base } of parts) {
-      const part = { format: block.format, scratch: block.scratch, count: end - begin };
-      const merged = rows.map((row, i) => ({ ...row, factor: scaled[i] ?? 0, weight: weights[i] ?? 0 }));
-      const result = block.output + begin * Float64Array.BYTES_PER_ELEMENT;
-      suspicious += elects
-        ? block.kernels.mergeElected(part, merged, base, result, lambda, normalize ? NEGLIGIBLE_TOTAL : Infinity)
-        : block.kernels.mergeAll(part, merged, base, result, lambda, divisor);
-    }
-    return suspicious;
+  const negligible = normalize ? NEGLIGIBLE_TOTAL : Infinity;
+  const weigh = (rows: ThinnedPart["rows"]): MergedRow[] =>
+    rows.map(({ address, mask, low, high }, i) => {
+      return { address, mask, low, high, factor: scaled[i] ?? 0, weight: weights[i] ?? 0 };
+    });
+  return {
+    merge({ kernels, format, scratch, output }, parts) {
+      let suspicious = 0;
+      for (const { begin, end, rows, base } of parts) {
+        const part = { format, scratch, count: end - begin };
+        const merged = weigh(rows);
+        const result = output + begin * Float64Array.BYTES_PER_ELEMENT;
+        if (!elects) {
+          suspicious += kernels.mergeAll(part, merged, base, result, lambda, divisor);
+        } else if (!kernels.elect(part, merged, base, { format: "F64", address: result }, lambda, negligible)) {
+          suspicious += kernels.mergeElected(part, merged, base, result, lambda, negligible);
+        }
+      }
+      return suspicious;
+    },
+    rounded({ kernels, format, scratch }, parts, address) {
+      return parts.every(({ begin, end, rows, base }) => {
+        const part = { format, scratch, count: end - begin };
+        const result = { format: "F32", address: address + begin * Float32Array.BYTES_PER_ELEMENT } as const;
+        return kernels.elect(part, weigh(rows), base, result, lambda, negligible);
+      });
+    },
   };
+}
+
+/** {@link mergeWeighted} with its settings. */
+export interface WeightedMerge {
+  /** Leaves float64 at the block's `output`. @returns more than 0 where a difference may not be finite */
+  merge(block: DoublesBlock, parts: readonly ThinnedPart[]): number;
+  /** The same with an election, rounded to float32. @returns whether it could */
+  rounded(block: DoublesBlock, parts: readonly ThinnedPart[], address: number): boolean;
 }
 
 /** PEFT's way: signs are elected unweighted, and sums divided by the number that agrees. */

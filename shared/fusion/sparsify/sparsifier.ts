@@ -158,23 +158,15 @@ export class CutSearches {
   *run(
     rowOf: (block: DoublesBlock, stream: number) => SearchedRow,
   ): Generator<(block: DoublesBlock) => void, Cut[][], void> {
-    const each = (work: (search: CutSearch, row: SearchedRow) => void) => (block: DoublesBlock) => {
-      for (const search of this.#searches) search.prepare(block.kernels);
-      for (const [index, search] of this.#searches.entries()) {
-        if (!search.done) work(search, rowOf(block, index));
-      }
-    };
-    const pending = () => this.#searches.filter(({ done }) => !done);
+    const pending = () => [...this.#searches.entries()].filter(([, { done }]) => !done);
     try {
-      if (pending().length > 0) {
-        yield each((search, row) => search.countHigh(row));
-        for (const search of pending()) search.endHigh();
+      for (let searches = pending(); searches.length > 0; searches = pending()) {
+        yield (block) => {
+          for (const [, search] of searches) search.prepare(block.kernels);
+          for (const [index, search] of searches) search.look(rowOf(block, index));
+        };
+        for (const [, search] of searches) search.endRound();
       }
-      if (pending().length > 0) {
-        yield each((search, row) => search.countLow(row));
-        for (const search of pending()) search.endLow();
-      }
-      if (pending().length > 0) yield each((search, row) => search.findLast(row));
     } finally {
       for (const search of this.#searches) search.free();
     }

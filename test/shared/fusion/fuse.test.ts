@@ -1,92 +1,18 @@
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   emptyObservations,
-  type FuseOptions,
   fuseRange,
-  type FusionEngine,
-  type FusionInput,
   fusionReport,
   mergeObservations,
   planFusion,
 } from "../../../shared/fusion/index.ts";
-import { MemoryBudget } from "../../../shared/memory-budget.ts";
-import { parseRecipe } from "../../../shared/recipe/canonical-recipe.ts";
 import { decodeSafetensors } from "../../../shared/safetensors/index.ts";
 import { inputOf, type TestTensor, writeCheckpoint } from "../../support/checkpoints.ts";
-import { float64Average, type FloatName, roundFloat, valueOfBits } from "../../support/float-oracle.ts";
-import { wasmEngine } from "../../support/wasm-engine.ts";
-
-const MIB = 2 ** 20;
-let engine: FusionEngine;
-beforeAll(async () => {
-  engine = { kernels: (await wasmEngine()).averaging, budget: new MemoryBudget(64 * MIB) };
-});
-
-function recipeOf(inputs: readonly FusionInput[], rest: Record<string, unknown> = {}, weights: readonly number[] = []) {
-  return parseRecipe({
-    method: "linear",
-    inputs: inputs.map(({ id }, index) => ({ checkpoint: id, weight: weights[index] ?? 1 })),
-    ...rest,
-  });
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-/** Fuses, and checks that nothing stays booked whatever happened. */
-async function fuse(
-  inputs: readonly FusionInput[],
-  rest = {},
-  options: FuseOptions = {},
-  weights: readonly number[] = [],
-) {
-  const plan = planFusion(recipeOf(inputs, rest, weights), inputs);
-  const observations = options.observations ?? emptyObservations(plan);
-  try {
-    const file = await collect(fuseRange(plan, engine, { ...options, observations }));
-    return { plan, file: new Uint8Array(file), report: fusionReport(plan, observations) };
-  } finally {
-    expect(engine.budget.usedBytes).toBe(0);
-  }
-}
-
-const f32 = (name: string, values: readonly number[], shape = [values.length]): TestTensor => ({
-  name,
-  dtype: "F32",
-  shape,
-  data: new Uint8Array(new Float32Array(values).buffer),
-});
-const i64 = (name: string, values: readonly number[]): TestTensor => ({
-  name,
-  dtype: "I64",
-  shape: [values.length],
-  data: new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer),
-});
-const problem = (code: string, members: Record<string, unknown> = {}) =>
-  expect.objectContaining({ code, members: expect.objectContaining(members) as unknown }) as Error;
-
-/** Random tensors of every averaged dtype, integers and booleans, empty and rank 0 among them. */
-function randomTensors(seed: number, salt: number, sizes: readonly number[]): TestTensor[] {
-  const dtypes = ["F32", "BF16", "I64", "F16", "BOOL", "F64", "U8"] as const;
-  const bytes = { F32: 4, BF16: 2, F16: 2, F64: 8, I64: 8, BOOL: 1, U8: 1 };
-  return sizes.map((elements, index) => {
-    const dtype = dtypes[(index + seed) % dtypes.length] ?? "F32";
-    const data = new Uint8Array(elements * bytes[dtype]);
-    const view = new DataView(data.buffer);
-    for (let at = 0; at < elements; at++) {
-      const value = Math.sin((at + 1) * (index + 1.7) * (salt + 3.1)) * 0.3;
-      if (dtype === "F32") view.setFloat32(at * 4, value, true);
-      else if (dtype === "F64") view.setFloat64(at * 8, value, true);
-      else if (dtype === "F16" || dtype === "BF16") view.setUint16(at * 2, Number(roundFloat(dtype, value)), true);
-      else data.fill(at & 1, at * bytes[dtype], (at + 1) * bytes[dtype]);
-    }
-    return { name: `t${index}`, dtype, shape: elements === 1 && index % 2 === 0 ? [] : [elements], data };
-  });
-}
+import { collect } from "../../support/collect.ts";
+import { float64Average } from "../../support/float-oracle.ts";
+import { bitsOf, engine, fuse, i64, randomTensors, recipeOf, valuesOf } from "./fuse-averages.ts";
+import { f32 } from "./fuse-tensors.ts";
 
 describe("the fused file", () => {
   it("averages floats, keeps integers, and lays tensors out as the reference writer does", async () => {
@@ -149,25 +75,6 @@ describe("the fused file", () => {
     expect(report.overflows).toBe(1);
   });
 });
-
-function bitsOf(bytes: Uint8Array, dtype: FloatName): bigint[] {
-  const width = dtype === "F32" ? 4 : dtype === "F64" ? 8 : 2;
-  return Array.from({ length: bytes.length / width }, (_, at) =>
-    bytes.slice(at * width, (at + 1) * width).reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n),
-  );
-}
-
-async function valuesOf(inputs: readonly (FusionInput | undefined)[], name: string, dtype: FloatName) {
-  return Promise.all(
-    inputs.map(async (input) => {
-      const tensor = input?.header.tensors.find((candidate) => candidate.name === name);
-      if (input === undefined || tensor === undefined) throw new Error(`no ${name}`);
-      const { dataOffset } = input.header;
-      const bytes = await input.source.read(dataOffset + tensor.begin, dataOffset + tensor.end);
-      return bitsOf(bytes, dtype).map((bits) => valueOfBits(dtype, bits));
-    }),
-  );
-}
 
 describe("any layout, chunk and range", () => {
   it("gives the same bytes and the same observations", async () => {
@@ -252,105 +159,4 @@ describe("any layout, chunk and range", () => {
     await stream.return();
     expect(engine.budget.usedBytes).toBe(0);
   });
-});
-
-describe("refusals", () => {
-  it("names tensor, element and input of the first value that is not finite", async () => {
-    const values = Array.from({ length: 20000 }, () => 1);
-    const clean = await inputOf(writeCheckpoint([f32("a", [1]), f32("w", values)]));
-    const dirty = await inputOf(
-      writeCheckpoint([f32("w", values.with(15001, Infinity).with(17000, Number.NaN)), f32("a", [1])]),
-    );
-    for (const chunkBytes of [100, 5000, MIB]) {
-      await expect(fuse([clean, dirty], {}, { chunkBytes })).rejects.toThrow(
-        problem("non-finite-values", { tensor: "w", index: 15001, input: dirty.id }),
-      );
-    }
-    const { report } = await fuse([clean, dirty], { allowNonFinite: true });
-    expect(report.nonFinite.find(({ input }) => input === dirty.id)?.count).toBe(2);
-    expect(report.overflows).toBe(0);
-  });
-
-  it("names tensor and element where integers differ, or takes the canonical first", async () => {
-    const inputs = await Promise.all(
-      [
-        [1, 2, 3],
-        [1, 2, 300],
-      ].map((values) => inputOf(writeCheckpoint([i64("n", values)]))),
-    );
-    await expect(fuse(inputs)).rejects.toThrow(problem("non-float-mismatch", { tensor: "n", index: 2 }));
-    const { file, plan } = await fuse(inputs, { nonFloat: "first" });
-    const first = inputs.find(({ id }) => id === plan.inputs[0]?.id);
-    expect(file.slice(-24)).toEqual(await first?.source.read(first.header.fileLength - 24, first.header.fileLength));
-  });
-
-  it("passes on a source's failure, ends on a signal, and gives all memory back", async () => {
-    const good = await inputOf(
-      writeCheckpoint([
-        f32(
-          "w",
-          Array.from({ length: 5000 }, () => 1),
-        ),
-      ]),
-    );
-    const short: FusionInput = { ...good, source: { read: async (begin, end) => new Uint8Array(end - begin - 1) } };
-    await expect(fuse([short])).rejects.toThrow(problem("truncated-file"));
-    let reads = 0;
-    const failing: FusionInput = {
-      ...good,
-      source: {
-        read: (begin, end) => (reads++ < 2 ? good.source.read(begin, end) : Promise.reject(new Error("gone"))),
-      },
-    };
-    await expect(fuse([failing], {}, { chunkBytes: 4000 })).rejects.toThrow("gone");
-    const controller = new AbortController();
-    const plan = planFusion(recipeOf([good]), [good]);
-    const stream = fuseRange(plan, engine, {
-      chunkBytes: 1000,
-      signal: controller.signal,
-      begin: plan.layout.dataOffset,
-    });
-    await stream.next();
-    controller.abort(new Error("enough"));
-    await expect(stream.next()).rejects.toThrow("enough");
-    expect(engine.budget.usedBytes).toBe(0);
-  });
-
-  it("refuses a range outside the file, and a budget that is too small before the first byte of data", async () => {
-    const input = await inputOf(writeCheckpoint([f32("w", [1, 2])]));
-    const plan = planFusion(recipeOf([input]), [input]);
-    await expect(collect(fuseRange(plan, engine, { end: plan.layout.fileLength + 1 }))).rejects.toThrow(
-      problem("range-not-satisfiable"),
-    );
-    const tight = { ...engine, budget: new MemoryBudget(1000) };
-    await expect(collect(fuseRange(plan, tight, { begin: plan.layout.dataOffset }))).rejects.toThrow(
-      problem("over-budget"),
-    );
-    expect(tight.budget.usedBytes).toBe(0);
-  });
-});
-
-it("fuses 4 x 64 MiB that are never stored within a few MiB", async () => {
-  const elements = 16 * MIB;
-  const header = writeCheckpoint([{ name: "w", dtype: "F32", shape: [elements], data: new Uint8Array(0) }]);
-  const text = new TextDecoder().decode(header.subarray(8)).replace("[0,0]", `[0,${elements * 4}]`);
-  const inputs = [1, 2, 3, 4].map((salt): FusionInput => {
-    const dataOffset = 8 + text.length;
-    const read = async (begin: number, end: number) => new Uint8Array(end - begin).fill(salt);
-    const tensors = [{ name: "w", dtype: "F32" as const, shape: [elements], begin: 0, end: elements * 4 }];
-    const id = String(salt).repeat(64) as FusionInput["id"];
-    return {
-      id,
-      source: { read },
-      header: { dataOffset, fileLength: dataOffset + elements * 4, metadata: {}, tensors },
-    };
-  });
-  const budget = new MemoryBudget(32 * MIB);
-  const plan = planFusion(recipeOf(inputs), inputs);
-  let bytes = 0;
-  for await (const chunk of fuseRange(plan, { ...engine, budget })) bytes += chunk.length;
-  expect(bytes).toBe(plan.layout.fileLength);
-  expect(budget.highWaterBytes).toBeLessThanOrEqual(10 * MIB);
-  expect(budget.usedBytes).toBe(0);
-  expect(engine.kernels.heap.memory.buffer.byteLength).toBeLessThan(48 * MIB);
 });

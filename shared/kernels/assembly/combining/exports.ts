@@ -3,10 +3,12 @@
  * magnitudes, sums of thinned differences from a base. One export for rows of float32 and one for rows of float64; the other
  * formats are decoded to float32 first, which is exact. As in the averaging kernels, nothing here depends on the machine.
  */
+import { elect } from "./elect";
 import { encodeRow } from "./encode";
 import { magnitudeSums, mergeAll, mergeElected } from "./merge";
 import { crosses, squares } from "./products";
 import { countLow, searchKeys } from "./search";
+import { sweepKeys } from "./sweep";
 import { BFLOAT16, E4M3, E5M2, F32, F64, HALF } from "../averaging/float-formats";
 
 export { keepNegativeZeros } from "./negative-zeros";
@@ -36,6 +38,14 @@ export function searchKeysF64(row: usize, base: usize, count: i32, counts: usize
   return searchKeys<F64>(row, base, count, counts, low, high, list, first);
 }
 
+export function sweepKeysF32(row: usize, base: usize, count: i32, low: i32, high: i32, list: usize, first: u32, above: usize): usize {
+  return sweepKeys<F32>(row, base, count, low, high, list, first, above);
+}
+
+export function sweepKeysF64(row: usize, base: usize, count: i32, low: i32, high: i32, list: usize, first: u32, above: usize): usize {
+  return sweepKeys<F64>(row, base, count, low, high, list, first, above);
+}
+
 export function countLowF32(row: usize, base: usize, count: i32, counts: usize, bucket: u32): void {
   countLow<F32>(row, base, count, counts, bucket);
 }
@@ -50,6 +60,54 @@ export function mergeElectedF32(entries: usize, end: usize, scratch: usize, base
 
 export function mergeElectedF64(entries: usize, end: usize, scratch: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
   return mergeElected<F64>(entries, end, scratch, base, count, result, lambda, negligible);
+}
+
+export function electPlain2ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 2, true);
+}
+
+export function electPlain3ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 3, true);
+}
+
+export function electPlain4ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 4, true);
+}
+
+export function electWeighted2ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 2, false);
+}
+
+export function electWeighted3ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 3, false);
+}
+
+export function electWeighted4ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F32>(entries, base, count, result, lambda, negligible, 4, false);
+}
+
+export function electPlain2ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 2, true);
+}
+
+export function electPlain3ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 3, true);
+}
+
+export function electPlain4ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 4, true);
+}
+
+export function electWeighted2ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 2, false);
+}
+
+export function electWeighted3ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 3, false);
+}
+
+export function electWeighted4ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
+  return elect<F64>(entries, base, count, result, lambda, negligible, 4, false);
 }
 
 export function mergeAllF32(entries: usize, end: usize, base: usize, count: i32, result: usize, lambda: f64, divisor: f64): i32 {

@@ -1,5 +1,6 @@
 import { heldWords } from "../averaging/held-constant";
 import { keyOf, keysOfFour, loadOne } from "./rows";
+import { append } from "./sweep";
 
 /**
  * One round of the search for the largest magnitudes among the differences of a row from its base. Counts the upper 16
@@ -38,22 +39,7 @@ export function searchKeys<T>(
     }
     if (list != 0) {
       const within = v128.and(i32x4.ge_s(keys, lows), i32x4.le_s(keys, highs));
-      if (v128.any_true(within)) {
-        // Written for all four; what does not belong is overwritten by what comes next.
-        const bits = i32x4.bitmask(within);
-        store<u32>(list, i32x4.extract_lane(keys, 0));
-        store<u32>(list, first + index, 4);
-        list += <usize>(bits & 1) << 3;
-        store<u32>(list, i32x4.extract_lane(keys, 1));
-        store<u32>(list, first + index + 1, 4);
-        list += <usize>(bits & 2) << 2;
-        store<u32>(list, i32x4.extract_lane(keys, 2));
-        store<u32>(list, first + index + 2, 4);
-        list += <usize>(bits & 4) << 1;
-        store<u32>(list, i32x4.extract_lane(keys, 3));
-        store<u32>(list, first + index + 3, 4);
-        list += <usize>(bits & 8);
-      }
+      list = append(list, keys, within, first + index);
     }
   }
   for (; index < count; index++, at += sizeof<T>()) {
