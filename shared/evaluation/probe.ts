@@ -1,6 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { type Architecture, buildModel, checkWeights, type Weights, weightSpecs } from "../models/index.ts";
+import {
+  type Architecture,
+  buildModel,
+  checkWeights,
+  type Weights,
+  weightShapes,
+  weightSpecs,
+} from "../models/index.ts";
 import { type Barrier, barrierOfPath, type PathPoint } from "./barrier.ts";
 import { addSums, type EvaluationSums, evaluateShard, meansOf, NO_SAMPLES } from "./evaluate.ts";
 import type { Shard } from "./shard.ts";
@@ -15,10 +22,12 @@ export class LinearPath {
 
   /** @throws Problem `incompatible-weights` where an endpoint does not fit the architecture */
   constructor(architecture: Architecture, from: Weights, to: Weights) {
+    // Before the model: the architecture is what a checkpoint says, and may be far larger than the checkpoint.
+    const shapes = weightShapes(architecture);
+    for (const end of [from, to]) checkWeights(shapes, new Map(Array.from(end, ([name, { shape }]) => [name, shape])));
     this.model = buildModel(architecture);
     try {
       const specs = weightSpecs(this.model);
-      for (const end of [from, to]) checkWeights(specs, new Map(Array.from(end, ([name, { shape }]) => [name, shape])));
       this.#legs = specs.map(({ name, shape, variable }) => ({
         variable,
         from: tf.tensor(from.get(name)?.values ?? [], [...shape], "float32"),

@@ -2,7 +2,8 @@ import { Problem } from "../problem.ts";
 import { decodeSafetensors, encodeSafetensors, elementCount } from "../safetensors/index.ts";
 
 /**
- * Labelled samples for validation: a safetensors file with `x` [n, …] and `y` [n].
+ * Labelled samples for validation: a safetensors file with `x` [n, …] and `y` [n], or `y` [n, length] where every position
+ * of a sequence has a label.
  *
  * `x` is F32 as it is, or U8 with `scale` and `offset` in the metadata: real value = x * scale + offset. Bytes keep a
  * shard of images at a quarter of the size.
@@ -14,8 +15,13 @@ export interface Shard {
   readonly x: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
   readonly scale: number;
   readonly offset: number;
-  /** Class of each sample, from 0. */
+  /** Class of each sample, from 0; of sequences, of each position, sample by sample. */
   readonly y: Int32Array<ArrayBuffer>;
+}
+
+/** 1, or the length of the sequences that have a label at every position. */
+export function labelsPerSample({ y, count }: Pick<Shard, "y" | "count">): number {
+  return y.length / count;
 }
 
 const invalid = (detail: string) => new Problem("invalid-shard", detail);
@@ -29,8 +35,8 @@ export function decodeShard(file: Uint8Array<ArrayBuffer>): Shard {
   const x = header.tensors.find((tensor) => tensor.name === "x");
   const y = header.tensors.find((tensor) => tensor.name === "y");
   if (x === undefined || y === undefined) throw invalid("A shard has the tensors x and y.");
-  if (y.dtype !== "I32" || y.shape.length !== 1) {
-    throw invalid(`y holds one I32 class a sample; this is ${y.dtype} [${y.shape}].`);
+  if (y.dtype !== "I32" || y.shape.length < 1 || y.shape.length > 2 || (y.shape[1] ?? 2) < 2) {
+    throw invalid(`y holds I32 classes, [samples] or [samples, length]; this is ${y.dtype} [${y.shape}].`);
   }
   const count = y.shape[0] ?? 0;
   if (count === 0) throw invalid("The shard has no samples.");
@@ -72,12 +78,13 @@ function finiteNumber(metadata: Readonly<Record<string, string>>, key: string): 
 
 /** Writes a shard. Equal samples give equal bytes. */
 export function encodeShard({ count, inputShape, x, y, scale, offset }: Shard): Uint8Array<ArrayBuffer> {
+  const labels = y.length === count ? [] : [labelsPerSample({ y, count })];
   const isBytes = x instanceof Uint8Array;
   const data = isBytes ? x : new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   return encodeSafetensors(
     new Map([
       ["x", { dtype: isBytes ? "U8" : "F32", shape: [count, ...inputShape], data }],
-      ["y", { dtype: "I32", shape: [count], data: new Uint8Array(y.buffer, y.byteOffset, y.byteLength) }],
+      ["y", { dtype: "I32", shape: [count, ...labels], data: new Uint8Array(y.buffer, y.byteOffset, y.byteLength) }],
     ]),
     isBytes ? { scale: String(scale), offset: String(offset) } : {},
   );

@@ -1,31 +1,60 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { RandomStream } from "../random/stream.ts";
-import { type Weight, type WeightSpec, weightSpecs } from "./weights.ts";
+import type { Architecture } from "./architecture.ts";
+import {
+  type Initializer,
+  type InitializerRule,
+  pytorchDefault,
+  resnetRule,
+  transformerRule,
+  vggRule,
+} from "./initializers.ts";
+import { type Weight, weightSpecs } from "./weights.ts";
+
+/** The rule for each architecture, which is also the name of its model. */
+const RULES: Readonly<Record<Architecture["architecture"], InitializerRule>> = {
+  mlp: pytorchDefault,
+  cnn: pytorchDefault,
+  lenet: pytorchDefault,
+  vgg: vggRule,
+  resnet: resnetRule,
+  vit: transformerRule,
+  transformer: transformerRule,
+};
 
 /**
- * Initial weights of a model, the same on every machine and backend.
- *
- * Kernels and biases are uniform in ±1/sqrt(fan-in), PyTorch's default for linear layers and the start of the
- * reference runs (He's rule with a = sqrt 5; He et al., arXiv:1502.01852). A bias shares its kernel's fan-in.
+ * Initial weights of a model that `buildModel` made, the same on every machine and backend: every weight is drawn from
+ * its own stream, keyed by the seed and its name, by the rule of its architecture (`initializers.ts`).
  * @param seed 64 bits; one seed makes one family
  */
 export function initialWeights(model: LayersModel, seed: bigint): Map<string, Weight> {
+  const rule = ruleFor(model.name);
   const specs = weightSpecs(model);
   const weights = new Map<string, Weight>();
-  for (const { name, shape } of specs) {
-    const bound = 1 / Math.sqrt(fanIn(name, specs));
-    const random = new RandomStream(seed, `init/${name}`);
-    const values = new Float32Array(shape.reduce((product, dimension) => product * dimension, 1));
-    for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.uniform() - 1);
-    weights.set(name, { shape, values });
+  for (const spec of specs) {
+    const values = new Float32Array(spec.shape.reduce((product, dimension) => product * dimension, 1));
+    draw(rule(spec, specs), new RandomStream(seed, `init/${spec.name}`), values);
+    weights.set(spec.name, { shape: spec.shape, values });
   }
   return weights;
 }
 
-/** Inputs that reach one unit: all dimensions of its kernel but the last. */
-function fanIn(name: string, specs: readonly WeightSpec[]): number {
-  const kernelName = name.replace(/\/bias$/, "/kernel");
-  const kernel = specs.find((spec) => spec.name === kernelName);
-  if (kernel === undefined) throw new Error(`no kernel beside ${name}`);
-  return kernel.shape.slice(0, -1).reduce((product, dimension) => product * dimension, 1);
+function draw(initializer: Initializer, random: RandomStream, values: Float32Array<ArrayBuffer>): void {
+  switch (initializer.kind) {
+    case "constant":
+      values.fill(initializer.value);
+      return;
+    case "uniform":
+      for (let i = 0; i < values.length; i++) values[i] = initializer.bound * (2 * random.uniform() - 1);
+      return;
+    case "normal":
+      for (let i = 0; i < values.length; i++) values[i] = initializer.deviation * random.normal();
+      return;
+  }
+}
+
+function ruleFor(model: string): InitializerRule {
+  const rule = Object.entries(RULES).find(([name]) => name === model)?.[1];
+  if (rule === undefined) throw new Error(`${model} is no architecture of ours`);
+  return rule;
 }

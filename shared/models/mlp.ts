@@ -2,7 +2,7 @@ import * as tfl from "@tensorflow/tfjs-layers";
 import * as z from "zod";
 
 /**
- * A multilayer perceptron: flatten, then dense layers with ReLU between, then dense to the logits.
+ * A multilayer perceptron: flatten where the samples are not flat, then dense layers with ReLU between, then dense to the logits.
  *
  * Weights: `hidden_0/kernel` [in, out], `hidden_0/bias` [out], …, `output/kernel`, `output/bias`.
  */
@@ -18,12 +18,16 @@ export const mlpSchema = z.strictObject({
 export type Mlp = z.infer<typeof mlpSchema>;
 
 export function buildMlp({ input, hidden, classes }: Mlp): tfl.LayersModel {
-  const layers = [
-    tfl.layers.flatten({ inputShape: input, name: "flatten" }),
-    ...hidden.map((units, index) =>
-      tfl.layers.dense({ units, activation: "relu", name: `hidden_${index}`, kernelInitializer: "zeros" }),
-    ),
-    tfl.layers.dense({ units: classes, name: "output", kernelInitializer: "zeros" }),
-  ];
-  return tfl.sequential({ name: "mlp", layers });
+  // tf.layers flattens nothing that is flat already.
+  const flatten = input.length > 1 ? [tfl.layers.flatten({ inputShape: input, name: "flatten" })] : [];
+  const dense = [...hidden, classes].map((units, index) =>
+    tfl.layers.dense({
+      units,
+      name: index < hidden.length ? `hidden_${index}` : "output",
+      activation: index < hidden.length ? "relu" : "linear",
+      kernelInitializer: "zeros",
+      ...(index === 0 && input.length === 1 ? { inputShape: input } : {}),
+    }),
+  );
+  return tfl.sequential({ name: "mlp", layers: [...flatten, ...dense] });
 }

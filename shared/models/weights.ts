@@ -16,6 +16,8 @@ export interface WeightSpec {
   readonly shape: readonly number[];
   /** The variable in the model, for training and for in-place updates. */
   readonly variable: tf.Variable;
+  /** False for the running statistics of batch normalisation: saved and fused, but never trained nor masked. */
+  readonly trainable: boolean;
 }
 
 /**
@@ -27,6 +29,7 @@ export function weightSpecs(model: LayersModel): WeightSpec[] {
     name: weight.originalName,
     shape: weight.shape.map((dimension) => dimension ?? 0),
     variable: weight.read() as tf.Variable,
+    trainable: weight.trainable,
   }));
 }
 
@@ -44,7 +47,7 @@ export function assignWeights(model: LayersModel, weights: Weights): void {
   }
 }
 
-/** @throws Problem `incompatible-weights` listing every difference between a model and a checkpoint */
+/** @throws Problem `incompatible-weights` listing the differences between a model and a checkpoint */
 export function checkWeights(
   specs: readonly Pick<WeightSpec, "name" | "shape">[],
   shapes: ReadonlyMap<string, readonly number[]>,

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Architecture, architectureSchema } from "../models/architecture.ts";
+import { mlpSchema, type Mlp } from "../models/mlp.ts";
 import type { TensorInfo } from "../safetensors/index.ts";
 
 const layer = z.object({ class_name: z.string(), config: z.record(z.string(), z.unknown()) });
@@ -13,16 +13,20 @@ const sequential = z.object({
  * for name, with weights of the shapes it needs.
  * @param topology `modelTopology` of a `model.json`
  */
-export function architectureOf(topology: unknown, tensors: readonly TensorInfo[]): Architecture | undefined {
+export function architectureOf(topology: unknown, tensors: readonly TensorInfo[]): Mlp | undefined {
   const wrapped = z.object({ model_config: z.unknown() }).safeParse(topology);
   const parsed = sequential.safeParse(
     wrapped.success && wrapped.data.model_config ? wrapped.data.model_config : topology,
   );
   if (!parsed.success) return undefined;
-  const [flatten, ...dense] = parsed.data.config.layers;
+  const { layers } = parsed.data.config;
+  const [first] = layers;
+  const input = first?.config["batch_input_shape"];
+  const flattens = first?.class_name === "Flatten";
+  const dense = flattens ? layers.slice(1) : layers;
   const output = dense.at(-1);
-  const input = flatten?.config["batch_input_shape"];
-  if (flatten?.class_name !== "Flatten" || output === undefined || !Array.isArray(input)) return undefined;
+  // Flat samples come without a layer that flattens.
+  if (output === undefined || !Array.isArray(input) || input.length > 2 !== flattens) return undefined;
   const isMlp = dense.every(({ class_name: kind, config }, index) => {
     const last = index === dense.length - 1;
     return (
@@ -33,7 +37,7 @@ export function architectureOf(topology: unknown, tensors: readonly TensorInfo[]
     );
   });
   if (!isMlp) return undefined;
-  const candidate = architectureSchema.safeParse({
+  const candidate = mlpSchema.safeParse({
     architecture: "mlp",
     input: input.slice(1),
     hidden: dense.slice(0, -1).map(({ config }) => config["units"]),
@@ -43,7 +47,7 @@ export function architectureOf(topology: unknown, tensors: readonly TensorInfo[]
 }
 
 /** Whether the weights are those of the architecture, no more and no fewer. */
-function fits({ input, hidden, classes }: Architecture, tensors: readonly TensorInfo[]): boolean {
+function fits({ input, hidden, classes }: Mlp, tensors: readonly TensorInfo[]): boolean {
   const units = [input.reduce((product, size) => product * size, 1), ...hidden, classes];
   const expected = new Map<string, string>();
   for (const [index, count] of units.slice(1).entries()) {

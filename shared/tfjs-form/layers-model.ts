@@ -1,4 +1,4 @@
-import { type Architecture, buildModel, checkWeights, readArchitecture, weightSpecs } from "../models/index.ts";
+import { type Architecture, buildModel, checkWeights, readArchitecture, weightShapes } from "../models/index.ts";
 import { Problem } from "../problem.ts";
 import type { Dtype, SafetensorsHeader } from "../safetensors/index.ts";
 
@@ -78,12 +78,15 @@ export function layersModelOf(header: SafetensorsHeader): LayersModelJson {
 }
 
 function topologyOf(architecture: Architecture, { tensors }: SafetensorsHeader): unknown {
-  const model = buildModel(architecture);
   try {
-    checkWeights(weightSpecs(model), new Map(tensors.map(({ name, shape }) => [name, shape])));
-    return model.toJSON(null, false);
+    // Before the model: the architecture is what the file says, and may be far larger than the file.
+    checkWeights(weightShapes(architecture), new Map(tensors.map(({ name, shape }) => [name, shape])));
   } catch (error) {
     throw error instanceof Problem ? unavailable(error.message) : error;
+  }
+  const model = buildModel(architecture);
+  try {
+    return model.toJSON(null, false);
   } finally {
     model.dispose();
   }

@@ -104,7 +104,10 @@ export async function startWorker(options: HarnessOptions = {}): Promise<WorkerH
   };
 }
 
-const TABLES = ["checkpoints", "shards", "datasets", "models", "fusions", "fusion_parts"] as const;
+const TABLES = [
+  ...["checkpoints", "shards", "datasets", "models", "fusions", "fusion_parts"],
+  ...["probes", "upload_parts", "deletions"],
+] as const;
 
 async function snapshotOf({ BUCKET, CATALOG }: Environment): Promise<string> {
   const { objects } = await BUCKET.list();

@@ -1,0 +1,280 @@
+import type { Scope } from "../../shared/api/tokens.ts";
+import { linearModel } from "./checkpoint-files.ts";
+import { type ConformanceWorld, jsonOf } from "./conformance-world.ts";
+
+/** A request that is in order in every way; whether it is let in is another matter. */
+export interface RouteRequest extends RequestInit {
+  readonly path: string;
+  readonly body?: NonNullable<RequestInit["body"]>;
+}
+
+/** What a route of the API wants, written down apart from the worker's own table. */
+export interface RouteCase {
+  /** The scopes of which each one alone opens it. */
+  readonly needs: "public" | readonly Scope[];
+  /** Of the answer to whoever is let in. */
+  readonly status: number;
+  /** Made for one use: what it changes or deletes is made along with it. */
+  request(world: ConformanceWorld): RouteRequest | Promise<RouteRequest>;
+}
+
+const octets = (method: string, body: Uint8Array<ArrayBuffer>) => ({
+  method,
+  body,
+  headers: { "content-type": "application/octet-stream" },
+});
+const reading = (needs: RouteCase["needs"], path: (world: ConformanceWorld) => string): RouteCase => ({
+  needs,
+  status: 200,
+  request: (world) => ({ path: path(world) }),
+});
+const deleting = (
+  needs: RouteCase["needs"],
+  status: number,
+  prepare: (world: ConformanceWorld) => Promise<RouteRequest>,
+): RouteCase => ({
+  needs,
+  status,
+  request: async (world) => ({ method: "DELETE", ...(await prepare(world)) }),
+});
+const pathsInfo = (repository: string): RouteCase => ({
+  needs: "public",
+  status: 200,
+  request: () => ({
+    path: `/api/models/${repository}/paths-info/main`,
+    ...jsonOf("POST", { paths: ["model.safetensors"] }),
+  }),
+});
+const recipeOf = (...checkpoints: string[]) => ({
+  method: "linear",
+  inputs: checkpoints.map((checkpoint) => ({ checkpoint })),
+});
+
+async function beginUpload({ worker, freshFile }: ConformanceWorld) {
+  const file = freshFile();
+  const response = await worker.fetch("/v1/uploads", jsonOf("POST", { bytes: file.length }));
+  const { links } = (await response.json()) as { links: { self: string } };
+  return { file, self: links.self };
+}
+
+/** A lazy fusion that is said to be queued: small ones are done before anyone can cancel them. */
+async function queueFusion({ worker, freshModel }: ConformanceWorld): Promise<string> {
+  const id = await freshModel({ materialize: "lazy" });
+  await worker.environment.CATALOG.prepare("UPDATE fusions SET state = 'queued' WHERE id = ?").bind(id).run();
+  return id;
+}
+
+/** Every route of the API, as the OpenAPI document names it. */
+export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
+  "GET /": reading("public", () => "/"),
+  "GET /healthz": reading("public", () => "/healthz"),
+
+  "POST /v1/checkpoints": {
+    needs: ["write"],
+    status: 201,
+    request: ({ freshFile }) => ({ path: "/v1/checkpoints", ...octets("POST", freshFile()) }),
+  },
+  "GET /v1/checkpoints": reading(["read"], () => "/v1/checkpoints"),
+  "GET /v1/checkpoints/{id}": reading(["read"], ({ checkpoint }) => `/v1/checkpoints/${checkpoint}`),
+  "GET /v1/checkpoints/{id}/model.safetensors": reading(
+    ["read"],
+    ({ checkpoint }) => `/v1/checkpoints/${checkpoint}/model.safetensors`,
+  ),
+  "DELETE /v1/checkpoints/{id}": deleting(["write"], 204, async ({ freshCheckpoint }) => ({
+    path: `/v1/checkpoints/${await freshCheckpoint()}`,
+  })),
+
+  "POST /v1/uploads": {
+    needs: ["write"],
+    status: 201,
+    request: () => ({ path: "/v1/uploads", ...jsonOf("POST", { bytes: 1000 }) }),
+  },
+  "GET /v1/uploads/{id}": {
+    needs: ["write"],
+    status: 200,
+    request: async (world) => ({ path: (await beginUpload(world)).self }),
+  },
+  "PUT /v1/uploads/{id}/parts/{number}": {
+    needs: ["write"],
+    status: 200,
+    request: async (world) => {
+      const { file, self } = await beginUpload(world);
+      return { path: `${self}/parts/1`, ...octets("PUT", file) };
+    },
+  },
+  "POST /v1/uploads/{id}/complete": {
+    needs: ["write"],
+    status: 201,
+    request: async (world) => {
+      const { file, self } = await beginUpload(world);
+      await world.worker.fetch(`${self}/parts/1`, octets("PUT", file));
+      return { path: `${self}/complete`, ...jsonOf("POST", {}) };
+    },
+  },
+  "DELETE /v1/uploads/{id}": deleting(["write"], 204, async (world) => ({ path: (await beginUpload(world)).self })),
+
+  "POST /v1/shards": {
+    needs: ["write"],
+    status: 201,
+    request: ({ freshShardFile }) => ({ path: "/v1/shards", ...octets("POST", freshShardFile()) }),
+  },
+  "GET /v1/shards": reading(["read"], () => "/v1/shards"),
+  "GET /v1/shards/{id}": reading(["read"], ({ shard }) => `/v1/shards/${shard}`),
+  "GET /v1/shards/{id}/shard.safetensors": reading(["read"], ({ shard }) => `/v1/shards/${shard}/shard.safetensors`),
+  "DELETE /v1/shards/{id}": deleting(["write"], 204, async ({ client, freshShardFile }) => ({
+    path: `/v1/shards/${(await client.uploadShard(freshShardFile())).id}`,
+  })),
+
+  "GET /v1/datasets": reading(["read"], () => "/v1/datasets"),
+  "GET /v1/datasets/{name}": reading(["read"], () => "/v1/datasets/tiny"),
+  "PUT /v1/datasets/{name}": {
+    needs: ["write"],
+    status: 201,
+    request: ({ shard }) => ({
+      path: `/v1/datasets/fresh-${crypto.randomUUID()}`,
+      ...jsonOf("PUT", { shards: [shard] }),
+    }),
+  },
+  "DELETE /v1/datasets/{name}": deleting(["write"], 204, async ({ client, shard }) => {
+    const name = `fresh-${crypto.randomUUID()}`;
+    await client.putDataset(name, { shards: [shard] });
+    return { path: `/v1/datasets/${name}` };
+  }),
+
+  "POST /v1/fuse": {
+    needs: ["fuse"],
+    status: 200,
+    request: () => {
+      const body = new FormData();
+      for (const first of [1, 2]) body.append("file", new Blob([linearModel([first, 2, 3, 4, 5, 6, 7, 8], [1, 0])]));
+      return { path: "/v1/fuse", method: "POST", body };
+    },
+  },
+  "POST /v1/fusions": {
+    needs: ["fuse"],
+    status: 201,
+    request: async ({ checkpoint, freshCheckpoint }) => ({
+      path: "/v1/fusions",
+      ...jsonOf("POST", { recipe: recipeOf(checkpoint, await freshCheckpoint()) }),
+    }),
+  },
+  "POST /v1/fusions/plan": {
+    needs: ["fuse"],
+    status: 200,
+    request: ({ checkpoint }) => ({ path: "/v1/fusions/plan", ...jsonOf("POST", { recipe: recipeOf(checkpoint) }) }),
+  },
+  "GET /v1/fusions": reading(["read"], () => "/v1/fusions"),
+  "GET /v1/fusions/{id}": reading(["read", "fuse"], ({ plain }) => `/v1/fusions/${plain}`),
+  "GET /v1/fusions/{id}/plan": reading(["read", "fuse"], ({ plain }) => `/v1/fusions/${plain}/plan`),
+  "GET /v1/fusions/{id}/events": reading(["read", "fuse"], ({ plain }) => `/v1/fusions/${plain}/events`),
+  "DELETE /v1/fusions/{id}": deleting(["fuse"], 200, async (world) => ({
+    path: `/v1/fusions/${await queueFusion(world)}`,
+  })),
+
+  "GET /v1/models": reading(["read"], () => "/v1/models"),
+  "DELETE /v1/models/{id}": deleting(["fuse"], 204, async ({ freshModel }) => ({
+    path: `/v1/models/${await freshModel()}`,
+  })),
+  "POST /v1/models/{id}/links": {
+    needs: ["read"],
+    status: 201,
+    request: ({ plain }) => ({ path: `/v1/models/${plain}/links`, ...jsonOf("POST", { expiresIn: 60 }) }),
+  },
+
+  "POST /v1/probes": {
+    needs: ["probe"],
+    status: 201,
+    request: async ({ checkpoint, freshCheckpoint }) => ({
+      path: "/v1/probes",
+      ...jsonOf("POST", { a: checkpoint, b: await freshCheckpoint(), dataset: "tiny", points: 2 }),
+    }),
+  },
+  "GET /v1/probes": reading(["read"], () => "/v1/probes"),
+  "GET /v1/probes/{id}": reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}`),
+  "GET /v1/probes/{id}/barrier.svg": reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}/barrier.svg`),
+  "DELETE /v1/probes/{id}": deleting(["probe"], 204, async ({ client, checkpoint, freshCheckpoint }) => {
+    const question = { a: checkpoint, b: await freshCheckpoint(), dataset: "tiny", points: 2 };
+    return { path: `/v1/probes/${(await client.createProbe(question)).id}` };
+  }),
+
+  "GET /v1/aliases": reading(["read", "publish"], () => "/v1/aliases"),
+  "GET /v1/aliases/{name}": reading(["read", "publish"], () => "/v1/aliases/team%2Fplain"),
+  "GET /v1/aliases/{name}/history": reading(["read", "publish"], () => "/v1/aliases/team%2Fplain/history"),
+  "PUT /v1/aliases/{name}": {
+    needs: ["publish"],
+    status: 201,
+    request: ({ plain }) => ({ path: `/v1/aliases/fresh-${crypto.randomUUID()}`, ...jsonOf("PUT", { model: plain }) }),
+  },
+  "DELETE /v1/aliases/{name}": deleting(["publish"], 204, async ({ plain, freshAlias }) => ({
+    path: `/v1/aliases/${await freshAlias(plain)}`,
+    headers: { "if-match": '"v1"' },
+  })),
+  "POST /v1/aliases/{name}/rollback": {
+    needs: ["publish"],
+    status: 200,
+    request: async ({ worker, plain, sharded, freshAlias }) => {
+      const path = `/v1/aliases/${await freshAlias(plain)}`;
+      await worker.fetch(path, jsonOf("PUT", { model: sharded }, { "if-match": '"v1"' }));
+      return { path: `${path}/rollback`, ...jsonOf("POST", {}, { "if-match": '"v2"' }) };
+    },
+  },
+
+  "POST /v1/sweep": {
+    needs: ["admin"],
+    status: 200,
+    request: () => ({ path: "/v1/sweep", ...jsonOf("POST", { dryRun: true }) }),
+  },
+  "POST /v1/tokens": {
+    needs: ["admin"],
+    status: 201,
+    request: () => ({ path: "/v1/tokens", ...jsonOf("POST", { name: "another", scopes: ["read"] }) }),
+  },
+  "GET /v1/tokens": reading(["admin"], () => "/v1/tokens"),
+  "DELETE /v1/tokens/{id}": deleting(["admin"], 200, async ({ worker }) => {
+    const made = await worker.fetch("/v1/tokens", jsonOf("POST", { name: "to be revoked", scopes: ["read"] }));
+    return { path: `/v1/tokens/${((await made.json()) as { id: string }).id}` };
+  }),
+
+  "GET /models/{id}/model.safetensors": reading("public", ({ plain }) => `/models/${plain}/model.safetensors`),
+  "GET /models/{id}/manifest.json": reading("public", ({ plain }) => `/models/${plain}/manifest.json`),
+  "GET /models/{id}/model.json": reading("public", ({ plain }) => `/models/${plain}/model.json`),
+  "GET /models/{id}/weights.bin": reading("public", ({ plain }) => `/models/${plain}/weights.bin`),
+  "GET /models/{id}/model.safetensors.index.json": reading(
+    "public",
+    ({ sharded }) => `/models/${sharded}/model.safetensors.index.json`,
+  ),
+  "GET /models/{id}/{shard}": reading("public", ({ sharded }) => `/models/${sharded}/model-00001-of-00002.safetensors`),
+  "GET /models/{alias}/{file}": { ...reading("public", () => "/models/@solo/model.json"), status: 307 },
+  "GET /models/{namespace}/{name}/{file}": {
+    ...reading("public", () => "/models/@team/plain/weights.bin"),
+    status: 307,
+  },
+
+  "GET /{namespace}/{name}/resolve/{revision}/{path}": reading("public", () => "/team/plain/resolve/main/config.json"),
+  "GET /{namespace}/{name}/raw/{revision}/{path}": reading("public", () => "/team/plain/raw/v1/model.safetensors"),
+  "GET /api/models/{namespace}/{name}": reading("public", () => "/api/models/team/plain"),
+  "GET /api/models/{namespace}/{name}/revision/{revision}": reading(
+    "public",
+    ({ plain }) => `/api/models/models/${plain}/revision/main`,
+  ),
+  "GET /api/models/{namespace}/{name}/tree/{revision}": reading("public", () => "/api/models/team/sharded/tree/main"),
+  // There are no folders, so nobody finds one.
+  "GET /api/models/{namespace}/{name}/tree/{revision}/{path}": {
+    ...reading("public", () => "/api/models/team/plain/tree/main/folder"),
+    status: 404,
+  },
+  "POST /api/models/{namespace}/{name}/paths-info/{revision}": pathsInfo("team/plain"),
+  "GET /{name}/resolve/{revision}/{path}": reading("public", () => "/solo/resolve/main/model.safetensors"),
+  "GET /{name}/raw/{revision}/{path}": reading("public", ({ plain }) => `/${plain}/raw/main/model.json`),
+  "GET /api/models/{name}": reading("public", () => "/api/models/solo"),
+  "GET /api/models/{name}/revision/{revision}": reading("public", () => "/api/models/solo/revision/v1"),
+  "GET /api/models/{name}/tree/{revision}": reading("public", () => "/api/models/many/tree/main"),
+  "GET /api/models/{name}/tree/{revision}/{path}": {
+    ...reading("public", () => "/api/models/solo/tree/main/folder"),
+    status: 404,
+  },
+  "POST /api/models/{name}/paths-info/{revision}": pathsInfo("solo"),
+};
+
+/** Public addresses that the document does not describe: itself, and what describes it to people. */
+export const UNDESCRIBED_PATHS = ["/openapi.json", "/docs", "/docs/problems"] as const;
