@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { replaceKernel } from "./replace-kernel.ts";
 import { addressOf, type WasmKernelBackend } from "./tensor-memory.ts";
 import type { TrainingKernels } from "./training.ts";
 
@@ -16,8 +17,6 @@ interface SumArguments {
   readonly backend: WasmKernelBackend;
   readonly attrs: { axis: number | number[]; keepDims: boolean };
 }
-
-type Kernel<Arguments> = (parameters: Arguments) => tf.TensorInfo | tf.TensorInfo[];
 
 /**
  * Replaces kernels of the tfjs WASM backend that are too slow to train with.
@@ -40,15 +39,6 @@ export function registerDenseKernels(kernels: TrainingKernels): void {
     return batchMatMul(kernels, parameters, bias ? addressOf(backend, bias) : 0, activation === "relu");
   });
   replaceKernel<SumArguments>(tf.Sum, (stock) => (parameters) => sumLeading(kernels, parameters) ?? stock(parameters));
-}
-
-/** Registers a kernel in place of tfjs's, keeping the latter's set-up, so that a delegated call finds it ready. */
-function replaceKernel<Arguments>(kernelName: string, make: (stock: Kernel<Arguments>) => Kernel<Arguments>): void {
-  const stock = tf.getKernel(kernelName, "wasm");
-  if (stock === undefined || stock === null) throw new Error(`tfjs-backend-wasm has no kernel ${kernelName}`);
-  tf.unregisterKernel(kernelName, "wasm");
-  const kernelFunc = make(stock.kernelFunc as unknown as Kernel<Arguments>);
-  tf.registerKernel({ ...stock, kernelFunc: kernelFunc as unknown as tf.KernelFunc });
 }
 
 /** op(a) op(b) over the last two dimensions; the dimensions before them broadcast. */

@@ -4,6 +4,8 @@ import * as tf from "@tensorflow/tfjs-core";
 export interface WasmKernelBackend {
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number; readonly refCount: number } | undefined };
   makeOutput(shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
+  /** Counts one more tensor that shares the memory. */
+  incRef(dataId: object): void;
 }
 
 /** The tfjs WASM backend of this thread. */

@@ -49,7 +49,18 @@ export async function registerWasmBackend(factory: EmscriptenFactory, module: We
   });
   if (memory === undefined) throw new Error("the tfjs WASM module exports no memory");
 
+  // Emscripten puts the real function in place at its first call, which would undo what is put there below.
+  emscripten._free(emscripten._malloc(8));
+  const malloc = emscripten._malloc;
+  const allocate = (bytes: number) => {
+    // Above 4 GiB the number would wrap around on its way in, and little memory be given for much.
+    const address = bytes < 2 ** 32 ? malloc(bytes) >>> 0 : 0;
+    if (address === 0) throw new RangeError(`the WASM heap has no room for ${bytes} bytes`);
+    return address;
+  };
   const wrapped = Object.assign(emscripten, {
+    // tfjs does not look at what malloc returns, and would go on to write at address 0.
+    _malloc: allocate,
     tfjs: {
       init: emscripten.cwrap("init", null, []),
       initWithThreadsCount: emscripten.cwrap("init_with_threads_count", null, ["number"]),
@@ -67,11 +78,7 @@ export async function registerWasmBackend(factory: EmscriptenFactory, module: We
 
   return {
     memory,
-    allocate(bytes) {
-      const address = emscripten._malloc(bytes) >>> 0;
-      if (address === 0) throw new RangeError(`the WASM heap has no room for ${bytes} bytes`);
-      return address;
-    },
+    allocate,
     free: (address) => emscripten._free(address),
   };
 }

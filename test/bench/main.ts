@@ -19,12 +19,16 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: async () => (await import("./methods.ts")).benchMethods(),
   },
   train: {
-    summary: "training steps against stock tfjs-wasm, and masked against plain",
+    summary: "training steps: masked, plain, stock tfjs-wasm and PyTorch; and two models in parallel",
     run: async () => (await import("./training.ts")).benchTraining(),
   },
   memory: {
     summary: "what fusing 8 x 2 GiB holds at a time",
     run: async () => (await import("./memory.ts")).benchMemory(),
+  },
+  serve: {
+    summary: "serving models, ranges and 304s over loopback against a bare Hono route that sends as many bytes",
+    run: async () => (await import("./serve.ts")).benchServing(),
   },
   "serve-fuse": {
     summary: "fusing two objects through workerd and local R2 against copying one",

@@ -1,149 +1,123 @@
 /**
- * A training step on the CPU: ours against stock tfjs-wasm, and masked against plain, in one process.
- *
- * Stock and ours run in worker threads of their own, one after the other, because tfjs has one kernel registry a thread.
+ * A training step on the CPU: ours plain and masked, stock tfjs-wasm, and PyTorch on one core where it is installed, in
+ * turns within one run, so that a busy machine slows all alike; then two models in parallel against one.
  */
 import { fileURLToPath } from "node:url";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import * as tf from "@tensorflow/tfjs-core";
-import { frozenMask } from "../../shared/alignment/mask.ts";
-import type { Architecture } from "../../shared/models/architecture.ts";
-import { buildModel } from "../../shared/models/build.ts";
-import { initialWeights } from "../../shared/models/initialize.ts";
-import { assignWeights, weightSpecs } from "../../shared/models/weights.ts";
-import { startWasmBackend } from "../../trainer/backend/wasm.ts";
-import { MaskedSgd } from "../../trainer/training/masked-sgd.ts";
-import { createTrainStep } from "../../trainer/training/train-step.ts";
+import { parallelThroughput } from "./training-parallel.ts";
+import { PytorchProcess } from "./pytorch-process.ts";
+import { TRAINING_CASES, type TrainingCase } from "./training-cases.ts";
+import { TrainingSteps } from "./training-thread.ts";
 
-const MOMENTUM = 0.9;
-const RATE = 0.01;
-const FIXED_RATIO = 0.4;
+const WARM_UP = 5;
 
-interface Case {
-  readonly name: string;
-  readonly hidden: readonly number[];
-  readonly batch: number;
-  readonly stockSteps: number;
-  /** Pairs of one plain and one masked step. */
-  readonly pairs: number;
-}
-
-const CASES: readonly Case[] = [
-  { name: "MLP 784-1024-1024-10, batch 128", hidden: [1024, 1024], batch: 128, stockSteps: 5, pairs: 60 },
-  { name: "MLP 784-6x128-10, batch 100", hidden: Array<number>(6).fill(128), batch: 100, stockSteps: 20, pairs: 600 },
-];
-
-/** Milliseconds a step: forward, backward and update. Medians. */
+/** Milliseconds a step: forward, backward and update. Medians over the rounds. */
 export interface TrainingFigures {
   readonly name: string;
-  readonly stock: number;
   readonly plain: number;
   readonly masked: number;
-  /** stock / masked */
-  readonly speedup: number;
-  /** Median over adjacent pairs of masked / plain. */
+  /** Median over the rounds of masked / plain. */
   readonly maskedOverPlain: number;
+  /** Undefined where stock tfjs-wasm cannot train the network; see `stockFailure`. */
+  readonly stock: number | undefined;
+  readonly stockFailure: string | undefined;
+  /** Undefined where PyTorch is not installed. */
+  readonly pytorch: number | undefined;
+  /** PyTorch's version and BLAS. */
+  readonly pytorchNote: string;
+  /** Median over the rounds of plain / PyTorch. */
+  readonly overPytorch: number | undefined;
 }
 
-type Task = { readonly kind: "stock" | "ours"; readonly case: Case };
-type Times = { readonly stock: number[] } | { readonly plain: number[]; readonly masked: number[] };
-
-/** Runs all cases, prints a line each, and returns the figures. */
+/** Runs all cases, prints what it finds, and returns the figures. */
 export async function benchTraining(print: (line: string) => void = console.log): Promise<TrainingFigures[]> {
+  const figures = await benchSteps(print);
+  await benchParallel(print);
+  return figures;
+}
+
+async function benchSteps(print: (line: string) => void): Promise<TrainingFigures[]> {
   const figures: TrainingFigures[] = [];
-  for (const task of CASES) {
-    const theirs = await inThread({ kind: "stock", case: task });
-    const ours = await inThread({ kind: "ours", case: task });
-    if (!("stock" in theirs) || !("plain" in ours)) throw new Error("the bench threads answered out of turn");
-    const masked = median(ours.masked);
-    const figure = {
-      name: task.name,
-      stock: median(theirs.stock),
-      plain: median(ours.plain),
-      masked,
-      speedup: median(theirs.stock) / masked,
-      maskedOverPlain: median(ours.masked.map((time, index) => time / (ours.plain[index] ?? Number.NaN))),
-    };
+  for (const [index, task] of TRAINING_CASES.entries()) {
+    const figure = await benchCase(task, index);
     figures.push(figure);
-    print(
-      `${figure.name}: stock ${figure.stock.toFixed(1)} ms, plain ${figure.plain.toFixed(2)} ms, ` +
-        `masked ${figure.masked.toFixed(2)} ms; ${figure.speedup.toFixed(1)}x stock, ` +
-        `masked/plain ${figure.maskedOverPlain.toFixed(3)}`,
-    );
+    print(describe(figure));
   }
   return figures;
 }
 
-function inThread(task: Task): Promise<Times> {
-  const { promise, resolve, reject } = Promise.withResolvers<Times>();
-  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: task });
-  worker.once("message", resolve);
-  worker.once("error", reject);
-  worker.once("exit", (code) => reject(new Error(`a bench thread ended with code ${code}`)));
-  return promise;
-}
-
-function prepare({ hidden, batch }: Case) {
-  const architecture: Architecture = { architecture: "mlp", input: [28, 28, 1], hidden: [...hidden], classes: 10 };
-  const model = buildModel(architecture);
-  assignWeights(model, initialWeights(model, 1n));
-  const inputs = tf.randomUniform([batch, 28, 28, 1], 0, 1, "float32", 1);
-  const labels = tf.tensor1d(
-    Array.from({ length: batch }, (_, index) => index % 10),
-    "int32",
-  );
-  return { model, inputs, labels };
-}
-
-/** The step a tfjs user would write: `tf.train.momentum` on softmax cross-entropy. */
-async function stockTimes(task: Case): Promise<Times> {
-  await import("@tensorflow/tfjs-backend-wasm");
-  await tf.setBackend("wasm");
-  const { model, inputs, labels } = prepare(task);
-  const targets = tf.oneHot(labels, 10);
-  const optimizer = tf.train.momentum(RATE, MOMENTUM);
-  const step = () => {
-    const loss = optimizer.minimize(
-      () => tf.losses.softmaxCrossEntropy(targets, model.apply(inputs, { training: true }) as tf.Tensor) as tf.Scalar,
-      true,
+/** Pairs of one model alone and two at a time, in turns. */
+async function benchParallel(print: (line: string) => void): Promise<void> {
+  for (const task of TRAINING_CASES) {
+    const gains: number[] = [];
+    for (let pair = 0; pair < 3; pair++) {
+      const one = await parallelThroughput(task.architecture, task.batch, task.rounds * 2, 1);
+      const two = await parallelThroughput(task.architecture, task.batch, task.rounds * 2, 2);
+      gains.push(two / one);
+    }
+    print(
+      `${task.name}: two models in two threads do ${median(gains).toFixed(2)} times the steps of one in one thread`,
     );
-    loss?.dataSync();
-    loss?.dispose();
-  };
-  step();
-  return { stock: Array.from({ length: task.stockSteps }, () => timed(step)) };
-}
-
-async function ourTimes(task: Case): Promise<Times> {
-  const backend = await startWasmBackend();
-  const steps = [0, FIXED_RATIO].map((fixedRatio) => {
-    const { model, inputs, labels } = prepare(task);
-    const parameters = weightSpecs(model).map(({ name, variable }) => ({
-      name,
-      variable,
-      frozen: fixedRatio === 0 ? undefined : frozenMask({ seed: 1n, fixedRatio }, name, 0, variable.size),
-    }));
-    const step = createTrainStep(model, new MaskedSgd(backend, parameters, { momentum: MOMENTUM }));
-    return () => step(inputs, labels, RATE);
-  });
-  const [plainStep, maskedStep] = steps;
-  if (plainStep === undefined || maskedStep === undefined) throw new Error("two steps were made");
-  for (let i = 0; i < 20; i++) steps.forEach((step) => step());
-  const plain: number[] = [];
-  const masked: number[] = [];
-  // Side by side and in alternating order, so that a busy machine slows both alike.
-  for (let i = 0; i < task.pairs; i++) {
-    if (i % 2 === 0) plain.push(timed(plainStep));
-    masked.push(timed(maskedStep));
-    if (i % 2 === 1) plain.push(timed(plainStep));
   }
-  return { plain, masked };
 }
 
-function timed(run: () => unknown): number {
-  const begin = performance.now();
-  run();
-  return performance.now() - begin;
+async function benchCase(task: TrainingCase, index: number): Promise<TrainingFigures> {
+  const ours = new TrainingSteps(index, "ours");
+  const theirs = new TrainingSteps(index, "stock");
+  const pytorch = await PytorchProcess.start("pytorch-training.py", [task.pytorch, String(task.batch)]);
+  const times = { plain: [] as number[], masked: [] as number[], stock: [] as number[], pytorch: [] as number[] };
+  let stockFailure: string | undefined;
+  try {
+    for (let i = 0; i < WARM_UP; i++) {
+      for (const way of ["plain", "masked"] as const) await ours.step(way);
+      await pytorch?.run("step");
+    }
+    await theirs.step("stock").catch((error: Error) => (stockFailure = firstSentence(error.message)));
+    const stockEvery = Math.ceil(task.rounds / task.stockSteps);
+    for (let round = 0; round < task.rounds; round++) {
+      // In alternating order.
+      for (const way of round % 2 === 0 ? (["plain", "masked"] as const) : (["masked", "plain"] as const)) {
+        times[way].push(await ours.step(way));
+      }
+      if (pytorch !== undefined) times.pytorch.push(await pytorch.run("step"));
+      if (stockFailure === undefined && round % stockEvery === 0) times.stock.push(await theirs.step("stock"));
+    }
+  } finally {
+    pytorch?.stop();
+    await Promise.all([ours.stop(), theirs.stop()]);
+  }
+  return {
+    name: task.name,
+    plain: median(times.plain),
+    masked: median(times.masked),
+    maskedOverPlain: median(ratios(times.masked, times.plain)),
+    stock: stockFailure === undefined ? median(times.stock) : undefined,
+    stockFailure,
+    pytorch: pytorch === undefined ? undefined : median(times.pytorch),
+    pytorchNote: pytorch?.note ?? "",
+    overPytorch: pytorch === undefined ? undefined : median(ratios(times.plain, times.pytorch)),
+  };
+}
+
+function describe(figures: TrainingFigures): string {
+  const { name, plain, masked, maskedOverPlain, stock, stockFailure, pytorch, pytorchNote, overPytorch } = figures;
+  return [
+    `${name}: plain ${plain.toFixed(2)} ms, masked ${masked.toFixed(2)} ms, masked/plain ${maskedOverPlain.toFixed(3)}`,
+    stock === undefined
+      ? `stock tfjs-wasm cannot train it (${stockFailure})`
+      : `stock tfjs-wasm ${stock.toFixed(1)} ms, ${(stock / plain).toFixed(1)} times ours`,
+    pytorch === undefined || overPytorch === undefined
+      ? "PyTorch is not installed"
+      : `PyTorch ${pytorchNote} on one core ${pytorch.toFixed(1)} ms, ours/PyTorch ${overPytorch.toFixed(2)}`,
+  ].join("; ");
+}
+
+function firstSentence(text: string): string {
+  return text.split(/\.\s|\n/, 1)[0] ?? text;
+}
+
+/** Element by element: what ran side by side is compared side by side. */
+function ratios(above: readonly number[], below: readonly number[]): number[] {
+  return above.map((value, index) => value / (below[index] ?? Number.NaN));
 }
 
 function median(values: readonly number[]): number {
@@ -151,10 +125,4 @@ function median(values: readonly number[]): number {
   return ((sorted[(sorted.length - 1) >> 1] ?? Number.NaN) + (sorted[sorted.length >> 1] ?? Number.NaN)) / 2;
 }
 
-if (!isMainThread && parentPort !== null) {
-  const task = workerData as Task;
-  const times = await (task.kind === "stock" ? stockTimes(task.case) : ourTimes(task.case));
-  parentPort.postMessage(times, []);
-} else if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await benchTraining();
-}
+if (process.argv[1] === fileURLToPath(import.meta.url)) await benchTraining();

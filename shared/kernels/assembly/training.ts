@@ -6,3 +6,17 @@ export { product, workspaceBytes } from "./training/product";
 export { reluBiasGradient } from "./training/relu-bias";
 export { softmaxCrossEntropy } from "./training/cross-entropy";
 export { momentumUpdate } from "./training/momentum";
+export { adaptiveUpdate } from "./training/adaptive";
+export { squaredNorm } from "./training/gradient-norm";
+export { addressBytes, convolutionFilterGradient, convolve } from "./training/convolution";
+export { lineBytes } from "./training/patches";
+export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from "./training/pooling";
+export { gelu, geluGradient, reluGradient } from "./training/activation";
+export { sumSegments } from "./training/segments";
+export { softmax, softmaxGradient } from "./training/softmax";
+export {
+  standardizeColumns,
+  standardizeColumnsGradient,
+  standardizeRows,
+  standardizeRowsGradient,
+} from "./training/standardize";

@@ -1,12 +1,24 @@
 /**
- * Mean cross-entropy of softmax(logits) against integer labels, and its gradient (softmax - one-hot) / rows.
+ * Mean cross-entropy of softmax(logits) against integer labels, and its gradient (softmax - target) / rows. The target
+ * is the label's one-hot row, of which the share `smoothing` is spread evenly over all classes (Szegedy et al.,
+ * arXiv:1512.00567; `label_smoothing` of torch.nn.CrossEntropyLoss).
  * Sums in float64 with the maximum taken out, so no logits overflow.
  * @param gradient [rows, classes], written; may be `logits` itself
  * @returns the loss; or -1 - i where the label of row i is not a class
  */
-export function softmaxCrossEntropy(logits: usize, labels: usize, gradient: usize, rows: i32, classes: i32): f64 {
+export function softmaxCrossEntropy(
+  logits: usize,
+  labels: usize,
+  gradient: usize,
+  rows: i32,
+  classes: i32,
+  smoothing: f64,
+): f64 {
   let total: f64 = 0;
   const scale = 1 / <f64>rows;
+  const spread = smoothing / <f64>classes;
+  const others = scale * spread;
+  const own = scale * (1 - smoothing + spread);
   for (let i = 0; i < rows; i++) {
     const label = load<i32>(labels + ((<usize>i) << 2));
     if (<u32>label >= <u32>classes) return -1 - <f64>i;
@@ -15,7 +27,12 @@ export function softmaxCrossEntropy(logits: usize, labels: usize, gradient: usiz
       const value = load<f32>(logits + ((<usize>j) << 2));
       if (value > largest) largest = value;
     }
-    const chosen = <f64>load<f32>(logits + ((<usize>label) << 2)) - <f64>largest;
+    let chosen = <f64>load<f32>(logits + ((<usize>label) << 2)) - <f64>largest;
+    if (smoothing != 0) {
+      let all: f64 = 0;
+      for (let j = 0; j < classes; j++) all += <f64>load<f32>(logits + ((<usize>j) << 2)) - <f64>largest;
+      chosen = (1 - smoothing) * chosen + spread * all;
+    }
     let sum: f64 = 0;
     for (let j = 0; j < classes; j++) {
       const power = expNonPositive(<f64>load<f32>(logits + ((<usize>j) << 2)) - <f64>largest);
@@ -25,7 +42,7 @@ export function softmaxCrossEntropy(logits: usize, labels: usize, gradient: usiz
     const factor = scale / sum;
     for (let j = 0; j < classes; j++) {
       const at = gradient + ((<usize>j) << 2);
-      store<f32>(at, <f32>(<f64>load<f32>(at) * factor - (j == label ? scale : 0)));
+      store<f32>(at, <f32>(<f64>load<f32>(at) * factor - (j == label ? own : others)));
     }
     total += naturalLogarithm(sum) - chosen;
     logits += (<usize>classes) << 2;

@@ -54,7 +54,10 @@ export function packA(
   }
 }
 
-/** Copies columns of op(B) into panels: for each k, eight consecutive columns. */
+/**
+ * Copies columns of op(B) into panels: for each k, eight consecutive columns.
+ * @param panelStep bytes from panel to panel
+ */
 export function packB(
   b: usize,
   transposed: bool,
@@ -64,6 +67,7 @@ export function packB(
   depth: i32,
   stride: i32,
   to: usize,
+  panelStep: usize,
 ): void {
   for (let j = 0; j < columns; j += TILE_COLUMNS) {
     const count = min(TILE_COLUMNS, columns - j);
@@ -89,7 +93,7 @@ export function packB(
         packEdge(b, false, column + j, 8, k + whole, depth - whole, stride, TILE_COLUMNS, to + ((<usize>whole) << 5));
       }
     }
-    to += (<usize>depth) << 5;
+    to += panelStep;
   }
 }
 

@@ -6,14 +6,16 @@
 import { packA, packB, TILE_COLUMNS, TILE_ROWS } from "./packing";
 
 /** Panels of this depth, one of A and one of B, stay in a 32 KiB first-level cache. */
-const BLOCK_DEPTH: i32 = 384;
+export const BLOCK_DEPTH: i32 = 384;
 /** This many packed rows of A stay in a 512 KiB second-level cache. A multiple of `TILE_ROWS`. */
-const BLOCK_ROWS: i32 = 192;
+export const BLOCK_ROWS: i32 = 192;
 /** A multiple of `TILE_COLUMNS`. */
-const BLOCK_COLUMNS: i32 = 1024;
+export const BLOCK_COLUMNS: i32 = 1024;
 
-const TILE_BYTES: usize = 256;
-const PACKED_A_BYTES: usize = <usize>(BLOCK_ROWS * BLOCK_DEPTH * 4);
+export const TILE_BYTES: usize = 256;
+/** Between panels lies room, so that their lines do not all fall into the same sets of a cache. */
+export const PANEL_GAP: usize = 64;
+export const PACKED_A_BYTES: usize = <usize>(BLOCK_ROWS * BLOCK_DEPTH * 4) + <usize>(BLOCK_ROWS / TILE_ROWS) * PANEL_GAP;
 const PACKED_B_BYTES: usize = <usize>(BLOCK_COLUMNS * BLOCK_DEPTH * 4);
 
 /** Bytes of scratch that `product` needs. */
@@ -56,7 +58,7 @@ export function product(
       const kCount = min(blockDepth, depth - k);
       const first = block == 0;
       const last = block == blocks - 1;
-      packB(b, transposeB, column, blockColumns, k, kCount, transposeB ? depth : columns, packedB);
+      packB(b, transposeB, column, blockColumns, k, kCount, transposeB ? depth : columns, packedB, (<usize>kCount) << 5);
       for (let row = 0; row < rows; row += BLOCK_ROWS) {
         const blockRows = min(BLOCK_ROWS, rows - row);
         packA(a, transposeA, row, blockRows, k, kCount, transposeA ? rows : depth, packedA);
@@ -82,7 +84,7 @@ export function product(
 }
 
 /** The register tile: out[6, 8] (+)= panel of A times panel of B, with the epilogue of the last block. */
-function tile(
+export function tile(
   a: usize,
   b: usize,
   depth: i32,
@@ -156,7 +158,7 @@ function storeRow(out: usize, left: v128, right: v128, accumulate: bool, bias: u
 }
 
 /** The epilogue for a tile that hangs over the edge of the result: only its valid part is written. */
-function mergeEdge(
+export function mergeEdge(
   edge: usize,
   out: usize,
   outStride: usize,
