@@ -11,7 +11,9 @@ export const EXIT_CODES = {
   "bad-input": { code: 3, meaning: "a file or dataset is not what it should be" },
   refused: { code: 4, meaning: "not found, or refused by the worker or the bucket" },
   unreachable: { code: 5, meaning: "network or storage failed; running again may help" },
-  diverged: { code: 6, meaning: "training diverged; nothing was written" },
+  diverged: { code: 6, meaning: "training diverged; nothing was written for that model" },
+  "out-of-memory": { code: 7, meaning: "the model or the batch does not fit into memory" },
+  "no-gpu": { code: 8, meaning: "a GPU was asked for and there is none that can be used" },
   "resume-me": { code: 75, meaning: "stopped in good order; run the same command again to go on" },
   interrupted: { code: 130, meaning: "interrupted (SIGINT); nothing half-written" },
   terminated: { code: 143, meaning: "terminated (SIGTERM); nothing half-written" },
@@ -31,10 +33,14 @@ export class Failure extends Error {
   }
 }
 
-/** The failure that stands for any error: a {@link Failure} itself, a Problem by its status, file errors by their code. */
+/**
+ * The failure that stands for any error: a {@link Failure} itself, a Problem by its status, file errors by their code,
+ * exhausted memory by what engines say of it.
+ */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof Problem) return new Failure(kindOfProblem(error), oneLine(error.message), { cause: error });
+  if (isOutOfMemory(error)) return new Failure("out-of-memory", oneLine(error.message), { cause: error });
   if (error instanceof Error) {
     const code = "code" in error ? error.code : undefined;
     switch (code) {
@@ -45,15 +51,30 @@ export function asFailure(error: unknown): Failure {
       case "EACCES":
       case "EPERM":
       case "EROFS":
-      case "ENOSPC":
-      case "EDQUOT":
       case "EIO":
         return new Failure("unreachable", oneLine(error.message), { cause: error });
+      case "ENOSPC":
+      case "EDQUOT":
+        return new Failure("unreachable", `${oneLine(error.message)}. Free some space and run the command again.`, {
+          cause: error,
+        });
       default:
         return new Failure("internal", oneLine(error.message), { cause: error });
     }
   }
   return new Failure("internal", oneLine(String(error)));
+}
+
+/**
+ * Whether an error says that memory is exhausted: the WASM heap (our kernels, emscripten's abort), a JavaScript buffer
+ * (V8's wording), a worker thread's heap, or a GPU.
+ */
+function isOutOfMemory(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if ("code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") return true;
+  return /WASM heap has no room|allocation failed|Invalid (typed )?array( buffer)? length|Maximum memory size|\bOOM\b|out of memory/i.test(
+    error.message,
+  );
 }
 
 function kindOfProblem(problem: Problem): FailureKind {

@@ -9,7 +9,7 @@ import type { Dataset } from "../../trainer/data/dataset.ts";
 import { shardFiles } from "../../trainer/data/slice-shards.ts";
 import { Failure } from "../../trainer/failure.ts";
 import { connectS3, uploadObject } from "../../trainer/storage/s3.ts";
-import { familyTasks, REFERENCE_REGIME } from "../../trainer/training/run-family.ts";
+import { familyTasks, mlpFor, REFERENCE_REGIME } from "../../trainer/training/run-family.ts";
 import type { MemberProgress, TrainedMember } from "../../trainer/training/member-task.ts";
 import { trainMembers } from "../../trainer/training/train-members.ts";
 import type { LocalWorker } from "../local/start-worker.ts";
@@ -95,7 +95,7 @@ async function trainRound(
   const tasks = pairs.flatMap(({ pair, fixedRatio, attempt }) =>
     familyTasks({
       dataset,
-      hidden: HIDDEN,
+      architecture: mlpFor(dataset, HIDDEN),
       seed: BigInt(100 + pair + 1000 * attempt),
       maskSeed: BigInt(200 + pair + 1000 * attempt),
       fixedRatio,
@@ -109,7 +109,7 @@ async function trainRound(
     await trainMembers(tasks, {
       signal,
       onProgress: (progress) => board.update(progress),
-      onTrained: (member, task) => (members[task] = member),
+      onTrained: (member, task) => void (members[task] = member),
       onDiverged: () => undefined,
     });
   } finally {

@@ -23,7 +23,10 @@ export function commandHelp(command: AnyCommand, styles: Styles): string {
   ].join("\n");
 }
 
-const HELP = ["help", "show this page, or that of a command"] as const;
+const HELP = [
+  ["help", "show this page, or that of a command"],
+  ["--version", "which edgefuse this is"],
+] as const satisfies readonly (readonly [string, string])[];
 
 /** The page of `edgefuse help`. */
 export function generalHelp(commands: ReadonlyMap<string, { readonly summary: string }>, styles: Styles): string {
@@ -33,7 +36,10 @@ export function generalHelp(commands: ReadonlyMap<string, { readonly summary: st
     "Trains checkpoints that are worth fusing, and brings them to an edgefuse worker.",
     "",
     styles.bold("Commands"),
-    ...columns([...Array.from(commands, ([name, { summary }]): [string, string] => [name, summary]), HELP]),
+    ...columns([
+      ...Array.from(commands, ([name, { summary }]): [string, string] => [name, summary]),
+      ...HELP.map(([word, what]): [string, string] => [word, what]),
+    ]),
     "",
     `Each takes --help. ${styles.bold("Exit codes")}`,
     ...columns(Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])),

@@ -79,7 +79,7 @@ export function progressLine(label: string, progress: MemberProgress): string {
     label,
     `epoch ${String(Math.min(epoch + 1, epochs)).padStart(String(epochs).length)}/${epochs}`,
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
-    `loss ${loss.toFixed(4)}`,
+    `loss ${Number.isNaN(loss) ? "     -" : loss.toFixed(4)}`,
     `accuracy ${validation === undefined ? "     -" : `${(100 * validation.accuracy).toFixed(1).padStart(4)} %`}`,
     `${Math.round(samplesPerSecond)} samples/s`,
     step === steps ? "done" : `${duration(secondsLeft)} left`,

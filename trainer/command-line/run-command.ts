@@ -1,3 +1,4 @@
+import { VERSION } from "../../shared/version.ts";
 import { asFailure, EXIT_CODES, Failure } from "../failure.ts";
 import type { AnyCommand, CommandContext } from "./command.ts";
 import { commandHelp, generalHelp } from "./help.ts";
@@ -35,11 +36,16 @@ export async function runCommandLine(
     return EXIT_CODES.ok.code;
   } catch (error) {
     // An abort surfaces as whatever was being awaited; its reason says why.
-    const failure = asFailure(signal.aborted ? signal.reason : error);
+    const failure = asFailure(signal.aborted && !saysOfStop(error) ? signal.reason : error);
     terminal.note(failureLine(failure, terminal));
     if (environment["EDGEFUSE_DEBUG"] === "1") terminal.note(trace(failure));
     return EXIT_CODES[failure.kind].code;
   }
+}
+
+/** A command that stops in good order says itself how, and what to do next. */
+function saysOfStop(error: unknown): boolean {
+  return error instanceof Failure && (error.kind === "resume-me" || error.kind === "interrupted");
 }
 
 async function dispatch(
@@ -49,6 +55,10 @@ async function dispatch(
   { environment, fetch, signal }: Surroundings,
 ): Promise<void> {
   const [name, ...rest] = words;
+  if (name === "--version" || name === "-V") {
+    terminal.print(`edgefuse ${VERSION}`);
+    return;
+  }
   const wantsHelp = name === undefined || name === "help" || name === "--help" || name === "-h";
   const subject = wantsHelp ? rest.find((word) => !word.startsWith("-")) : name;
   if (subject === undefined) {

@@ -1,70 +1,46 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { decodeSafetensors } from "../../shared/safetensors/index.ts";
 import { defineCommand } from "../command-line/command.ts";
-import { flag } from "../command-line/options.ts";
-import { asFailure, Failure } from "../failure.ts";
-import { registerCheckpoint, workerAccess } from "../storage/register.ts";
-import { connectS3, uploadObject } from "../storage/s3.ts";
-import { s3Settings } from "../storage/s3-settings.ts";
-
-interface LocalCheckpoint {
-  readonly path: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly sha256: string;
-  /** `checkpoints/<sha256>.safetensors`: the name says the content. */
-  readonly key: string;
-}
+import { choice, flag } from "../command-line/options.ts";
+import { openPusher, pushedText, pushTarget } from "../storage/push-checkpoint.ts";
 
 export const push = defineCommand({
   name: "push",
-  summary: "upload checkpoints to S3 and register them",
+  summary: "upload checkpoints and register them",
   description:
-    "Uploads safetensors files to the bucket as checkpoints/<sha256>.safetensors (skipping those already there) and\n" +
-    "registers them with the worker. Settings come from the environment, never from arguments:\n" +
-    "EDGEFUSE_S3_ENDPOINT, EDGEFUSE_S3_BUCKET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, EDGEFUSE_URL, EDGEFUSE_TOKEN.",
-  operands: { placeholder: "FILE...", help: "safetensors files", least: 1 },
+    "Uploads checkpoints to a worker, skipping those that it has. With settings of S3 they go to the bucket as\n" +
+    "checkpoints/<sha256>.safetensors and are registered; without, they go through the worker's API, large ones in parts,\n" +
+    "and an upload that broke off goes on where it stopped. Settings come from the environment, never from arguments:\n" +
+    "EDGEFUSE_URL, EDGEFUSE_TOKEN; for S3 also EDGEFUSE_S3_ENDPOINT, EDGEFUSE_S3_BUCKET, AWS_ACCESS_KEY_ID,\n" +
+    "AWS_SECRET_ACCESS_KEY.",
+  operands: {
+    placeholder: "FILE...",
+    help: "safetensors files; through the API also folders or indexes of sharded ones and TF.js model.json",
+    least: 1,
+  },
   options: {
-    "upload-only": flag("do not register (EDGEFUSE_URL and EDGEFUSE_TOKEN are not needed then)"),
+    via: choice(["auto", "s3", "api"], {
+      help: "which way; auto takes S3 where its settings are in the environment",
+      fallback: "auto",
+    }),
+    "upload-only": flag("to the bucket only: do not register (EDGEFUSE_URL and EDGEFUSE_TOKEN are not needed then)"),
   },
   examples: [
     { what: "everything a training run wrote", line: "edgefuse push checkpoints/*.safetensors" },
+    { what: "through the worker, whatever is set", line: "edgefuse push --via api checkpoints/a.safetensors" },
     { what: "to the bucket only", line: "edgefuse push --upload-only checkpoints/a.safetensors --json" },
   ],
-  async run(values, paths, { environment, fetch, signal, terminal }) {
-    const settings = s3Settings(environment);
-    const access = values["upload-only"] ? undefined : workerAccess(environment);
-    const client = connectS3(settings);
+  async run(values, paths, context) {
+    const { terminal, environment, signal } = context;
+    const target = pushTarget(environment, { uploadOnly: values["upload-only"], via: values.via });
+    const pusher = openPusher(target, context);
+    terminal.note(`pushing to ${pusher.where}`);
     try {
       for (const path of paths) {
         signal.throwIfAborted();
-        const { bytes, sha256, key } = await readCheckpoint(path);
-        terminal.note(`${path}: ${(bytes.length / 1e6).toFixed(1)} MB to ${settings.bucket}/${key}`);
-        const upload = await uploadObject(client, settings.bucket, key, bytes, { signal });
-        const registration =
-          access === undefined ? undefined : await registerCheckpoint(access, key, { fetch, signal });
-        if (registration !== undefined && registration.id !== sha256) {
-          throw new Failure("refused", `${path}: the worker registered ${registration.id}, the file is ${sha256}.`);
-        }
-        const registered = registration === undefined ? "no" : registration.known ? "known" : "new";
-        const value = { event: "pushed", path, sha256, key, bytes: bytes.length, upload, registered };
-        terminal.result(value, `${sha256}  ${path}  ${upload}${registration ? `, ${registered} to the worker` : ""}`);
+        const pushed = await pusher.push(path);
+        terminal.result({ event: "pushed", ...pushed }, pushedText(pushed));
       }
     } finally {
-      client.destroy();
+      pusher.close();
     }
   },
 });
-
-/** Reads a file and checks that it is safetensors, before anything is sent anywhere. */
-async function readCheckpoint(path: string): Promise<LocalCheckpoint> {
-  const bytes = new Uint8Array(await readFile(path));
-  try {
-    decodeSafetensors(bytes);
-  } catch (error) {
-    const { kind, message } = asFailure(error);
-    throw new Failure(kind, `${path}: ${message}`, { cause: error });
-  }
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { path, bytes, sha256, key: `checkpoints/${sha256}.safetensors` };
-}

@@ -10,9 +10,22 @@ export const COMMANDS: CommandRegistry = new Map([
     "shard",
     { summary: "write validation shards from a dataset", load: async () => (await import("./shard.ts")).shard },
   ],
-  ["fuse", { summary: "fuse checkpoints on this machine", load: async () => (await import("./fuse.ts")).fuse }],
   [
-    "push",
-    { summary: "upload checkpoints to S3 and register them", load: async () => (await import("./push.ts")).push },
+    "experiment",
+    {
+      summary: "the paper's studies of barriers, with tables and pictures",
+      load: async () => (await import("./experiment.ts")).experiment,
+    },
   ],
+  ["fuse", { summary: "fuse checkpoints, here or on a worker", load: async () => (await import("./fuse.ts")).fuse }],
+  ["push", { summary: "upload checkpoints and register them", load: async () => (await import("./push.ts")).push }],
+  [
+    "pull",
+    { summary: "download a model or checkpoint from a worker", load: async () => (await import("./pull.ts")).pull },
+  ],
+  [
+    "alias",
+    { summary: "name models, move names, roll them back", load: async () => (await import("./alias.ts")).alias },
+  ],
+  ["token", { summary: "make, list and revoke access tokens", load: async () => (await import("./token.ts")).token }],
 ]);

@@ -12,7 +12,8 @@ export const shard = defineCommand({
   summary: "write validation shards from a dataset",
   description:
     "Cuts a split into shards, the files on which a worker evaluates models: safetensors with x (bytes, with scale and\n" +
-    "offset in the metadata) and y. Writes OUT/DATASET-SPLIT-1.safetensors, … Equal data gives equal bytes.",
+    "offset in the metadata, or float32) and y, one class a sample or a sequence of them. Writes\n" +
+    "OUT/DATASET-SPLIT-1.safetensors, … Equal data gives equal bytes.",
   options: {
     ...DATASET_OPTIONS,
     split: choice(SPLIT_NAMES, { help: "which split", fallback: "validation" }),
@@ -22,6 +23,7 @@ export const shard = defineCommand({
   },
   examples: [
     { what: "the validation split in two shards", line: "edgefuse shard --dataset glyphs --size 1000 --out shards" },
+    { what: "CIFAR-10, downloaded and cached", line: "edgefuse shard --dataset cifar10 --out shards" },
     { what: "MNIST from a folder", line: "edgefuse shard --dataset mnist --data-dir mnist --out shards --json" },
   ],
   async run(values, _operands, context) {

@@ -1,13 +1,49 @@
-import { join } from "node:path";
 import { type CommandContext, defineCommand } from "../command-line/command.ts";
-import { layerWidths, optional, realNumber, seed, text, wholeNumber } from "../command-line/options.ts";
-import { ProgressBoard } from "../command-line/progress-board.ts";
+import { choice, flag, optional, realNumber, seed, text, type Values, wholeNumber } from "../command-line/options.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type PartitionSpec, partitionSplit } from "../data/partition-spec.ts";
 import { Failure } from "../failure.ts";
-import { writeAtomically } from "../storage/atomic-file.ts";
-import type { TrainedMember } from "../training/member-task.ts";
-import { familyName, type FamilyOptions, familyTasks, REFERENCE_REGIME } from "../training/run-family.ts";
-import { trainMembers } from "../training/train-members.ts";
-import { DATASET_OPTIONS, loadFromOptions } from "./dataset-options.ts";
+import { pushTarget } from "../storage/push-checkpoint.ts";
+import type { FinishedMember } from "../training/family-files.ts";
+import { familyName } from "../training/family-name.ts";
+import type { FamilyOptions } from "../training/run-family.ts";
+import { ARCHITECTURE_OPTIONS, architectureFromOptions, scopeFromOption, scopeOption } from "./architecture-options.ts";
+import {
+  AUGMENTATION_OPTIONS,
+  augmentationFromOptions,
+  DATASET_OPTIONS,
+  loadFromOptions,
+  PARTITION_OPTIONS,
+} from "./dataset-options.ts";
+import { pushFamily } from "./push-family.ts";
+import { REGIME_OPTIONS, regimeFromOptions } from "./regime-options.ts";
+import { RUN_OPTIONS } from "./run-options.ts";
+import { stopFailure, trainToFiles } from "./train-to-files.ts";
+
+const OPTIONS = {
+  ...DATASET_OPTIONS,
+  ...ARCHITECTURE_OPTIONS,
+  models: wholeNumber(1, 10_000, { help: "how many members", fallback: "2" }),
+  "fixed-ratio": realNumber("a share in [0, 1)", (share) => share >= 0 && share < 1, {
+    help: "share of the entries that keep their initial value",
+    fallback: "0.4",
+  }),
+  frozen: choice(["initial", "zero"], {
+    help: "what frozen entries are; zero is pruning at initialisation",
+    fallback: "initial",
+  }),
+  scope: scopeOption,
+  ...REGIME_OPTIONS,
+  ...AUGMENTATION_OPTIONS,
+  ...PARTITION_OPTIONS,
+  seed: seed({ help: "of initial weights, orders and mask", fallback: "1" }),
+  "mask-seed": optional(seed({ help: "of the mask (default: the seed)" })),
+  "order-seed": optional(seed({ help: "of orders, augmentation and partition (default: the seed)" })),
+  "different-init": flag("every member starts from weights of its own, for comparison: such models do not fuse well"),
+  name: optional(text({ help: "of the family (default: dataset, model, ratio and seed)" })),
+  out: text({ help: "folder for the checkpoints", placeholder: "DIR" }),
+  ...RUN_OPTIONS,
+};
 
 export const train = defineCommand({
   name: "train",
@@ -15,111 +51,118 @@ export const train = defineCommand({
   description:
     "Trains models of one family: the same initial weights and the same mask of frozen entries (TNA-PFN,\n" +
     "arXiv:2402.01342), each with its own order of the data. Writes OUT/NAME-1.safetensors, OUT/NAME-2.safetensors, …\n" +
-    "with what a worker needs to check the alignment. Equal options give equal bytes on one machine.",
-  options: {
-    ...DATASET_OPTIONS,
-    "fixed-ratio": realNumber("a share in [0, 1)", (share) => share >= 0 && share < 1, {
-      help: "share of the entries that keep their initial value",
-      fallback: "0.4",
-    }),
-    models: wholeNumber(1, 10_000, { help: "how many members", fallback: "2" }),
-    hidden: layerWidths({ help: "hidden layers, such as 128x6 or 256,128", fallback: "128x6" }),
-    "learning-rate": realNumber("a positive number", (rate) => rate > 0 && Number.isFinite(rate), {
-      help: "constant learning rate",
-      fallback: String(REFERENCE_REGIME.learningRate),
-    }),
-    momentum: realNumber("a number in [0, 1)", (momentum) => momentum >= 0 && momentum < 1, {
-      help: "of SGD; 0 is plain SGD",
-      fallback: String(REFERENCE_REGIME.momentum),
-    }),
-    batch: wholeNumber(1, 1_000_000, { help: "samples a step", fallback: String(REFERENCE_REGIME.batch) }),
-    epochs: wholeNumber(1, 1_000_000, { help: "passes over the data", fallback: String(REFERENCE_REGIME.epochs) }),
-    seed: seed({ help: "of initial weights and orders", fallback: "1" }),
-    "mask-seed": optional(seed({ help: "of the mask (default: the seed)" })),
-    name: optional(text({ help: "of the family (default: dataset, model, ratio and seed)" })),
-    out: text({ help: "folder for the checkpoints", placeholder: "DIR" }),
-    threads: optional(wholeNumber(1, 1024, { help: "models trained at a time (default: one a core)" })),
-  },
+    "with what a worker needs to check the alignment. Equal options give equal bytes on one machine.\n\n" +
+    "The same command goes on where a run was stopped or killed, to the same bytes, and leaves alone what is done.\n" +
+    "SIGTERM saves the state and ends with 75 (run me again), Ctrl-C with 130.",
+  options: OPTIONS,
   examples: [
     { what: "a pair on the generated dataset, 40 % frozen", line: "edgefuse train --out checkpoints" },
     {
       what: "five models on MNIST without a mask",
       line: "edgefuse train --dataset mnist --fixed-ratio 0 --models 5 --out checkpoints",
     },
+    {
+      what: "a ResNet on CIFAR-10 as it is usually trained, the first layer frozen to 80 %",
+      line: "edgefuse train --dataset cifar10 --model resnet --set depth=20 --set norm=batch --nesterov --weight-decay 5e-4 --schedule cosine --warmup 500 --crop 4 --flip --fixed-ratio 0.8 --scope first --keep-best --out checkpoints",
+    },
+    {
+      what: "on different data, with a record of the losses",
+      line: "edgefuse train --partition dirichlet:0.5 --optimizer adamw --metrics metrics.jsonl --out checkpoints",
+    },
+    { what: "train, upload and register", line: "edgefuse train --out checkpoints --push" },
     { what: "for scripts: a JSON line a checkpoint", line: "edgefuse train --epochs 1 --out checkpoints --json" },
   ],
   async run(values, _operands, context) {
-    if (values.name !== undefined && !/^[\w][\w.-]{0,99}$/.test(values.name)) {
-      throw new Failure("usage", `--name ${JSON.stringify(values.name)} is not valid: letters, digits, _ . and -.`);
-    }
-    const dataset = await loadFromOptions(values, context);
-    const options: FamilyOptions = {
-      name: values.name,
-      dataset,
-      hidden: values.hidden,
-      seed: values.seed,
-      maskSeed: values["mask-seed"],
-      fixedRatio: values["fixed-ratio"],
-      models: values.models,
-      regime: {
-        learningRate: values["learning-rate"],
-        momentum: values.momentum,
-        batch: values.batch,
-        epochs: values.epochs,
-      },
-    };
-    const members = await trainOnBoard(options, values.threads, context);
-    // Only when all have ended well: a family with a member missing is not what was asked for.
-    const { terminal } = context;
-    for (const member of members) {
-      const path = join(values.out, `${member.label}.safetensors`);
-      await writeAtomically(path, member.file);
-      terminal.result(describeMember(member, path), summaryLine(member, path));
+    try {
+      await run(values, context);
+    } catch (error) {
+      const { signal } = context;
+      const saysHow = error instanceof Failure && (error.kind === "resume-me" || error.kind === "interrupted");
+      throw signal.aborted && !saysHow ? stopFailure(signal.reason) : error;
     }
   },
 });
 
-async function trainOnBoard(
-  options: FamilyOptions,
-  threads: number | undefined,
-  { terminal, signal }: CommandContext,
-): Promise<TrainedMember[]> {
-  const tasks = familyTasks(options);
-  const { dataset, fixedRatio } = options;
-  const share = `${(100 * fixedRatio).toFixed(1).replace(/\.0$/, "")} %`;
-  const name = options.name ?? familyName(options);
-  terminal.note(
-    `${name}: ${tasks.length} models, ${share} frozen, ${dataset.train.count} samples of ${dataset.name}, wasm`,
-  );
-  const board = new ProgressBoard(
-    terminal,
-    tasks.map((task) => task.label),
-    () => performance.now(),
-  );
-  try {
-    return await trainMembers(tasks, { threads, signal, onProgress: (progress) => board.update(progress) });
-  } finally {
-    board.finish();
+async function run(values: Values<typeof OPTIONS>, context: CommandContext): Promise<void> {
+  const { name } = values;
+  if (name !== undefined && !/^[\w][\w.-]{0,99}$/.test(name)) {
+    throw new Failure("usage", `--name ${JSON.stringify(name)} is not valid: letters, digits, _ . and -.`);
   }
+  if (values["upload-only"] && !values.push) throw new Failure("usage", "--upload-only belongs to --push.");
+  // Before hours of training, not after.
+  const target = values.push ? pushTarget(context.environment, { uploadOnly: values["upload-only"] }) : undefined;
+  const regime = regimeFromOptions(values);
+  const dataset = await loadFromOptions(values, context);
+  const architecture = architectureFromOptions(values, dataset);
+  const orderSeed = values["order-seed"] ?? values.seed;
+  const options: FamilyOptions = {
+    name,
+    dataset,
+    architecture,
+    seed: values.seed,
+    orderSeed,
+    maskSeed: values["mask-seed"],
+    fixedRatio: values["fixed-ratio"],
+    scope: scopeFromOption(values.scope, architecture),
+    frozenValue: values.frozen,
+    models: values.models,
+    regime,
+    augmentation: augmentationFromOptions(values, dataset),
+    samples: partitionOf(values, dataset, orderSeed),
+    differentInit: values["different-init"],
+  };
+  const members = await trainToFiles(
+    { ...options, name: name ?? familyName(options) },
+    {
+      out: values.out,
+      backend: values.backend,
+      threads: values.threads,
+      checkpointEvery: values["checkpoint-every"],
+      fresh: values.fresh,
+      keepBest: values["keep-best"],
+      metrics: values.metrics,
+    },
+    context,
+  );
+  for (const member of members) context.terminal.result(describeMember(member), summaryLine(member));
+  if (target !== undefined) await pushFamily(target, members, context);
 }
 
-function describeMember(member: TrainedMember, path: string): Record<string, unknown> {
-  const { label, sha256, fixedRatio, initialDigest, steps, metrics, seconds } = member;
+/** Undefined where all members see all samples. */
+function partitionOf(
+  { partition, models }: { readonly partition: PartitionSpec | undefined; readonly models: number },
+  { train: split, classes }: Dataset,
+  orderSeed: bigint,
+): Uint32Array<ArrayBuffer>[] | undefined {
+  return partition === undefined ? undefined : partitionSplit(split, classes, partition, models, orderSeed);
+}
+
+function describeMember(finished: FinishedMember): Record<string, unknown> {
+  const { path, sha256, label, member, fixedRatio, initialDigest, steps, metrics, best, seconds } = finished;
   return {
     event: "checkpoint",
     path,
     sha256,
     label,
-    member: member.member,
+    member,
     fixedRatio,
     initialDigest,
     steps,
     metrics,
-    seconds,
+    ...(best === undefined
+      ? {}
+      : { best: { path: best.path, sha256: best.sha256, epoch: best.epoch, validation: best.validation } }),
+    ...(seconds === undefined ? { trained: "before" } : { seconds }),
   };
 }
 
-function summaryLine({ sha256, metrics, seconds }: TrainedMember, path: string): string {
-  const accuracy = `${(100 * metrics.validationAccuracy).toFixed(2)} %`;
-  return `${sha256}  ${path}  accuracy ${accuracy}  loss ${metrics.validationLoss.toFixed(4)}  ${seconds.toFixed(1)} s`;
+function summaryLine({ sha256, path, metrics, best, seconds }: FinishedMember): string {
+  const took = seconds === undefined ? "trained before" : `${seconds.toFixed(1)} s`;
+  const last = `${sha256}  ${path}  ${described(metrics.validationAccuracy, metrics.validationLoss)}  ${took}`;
+  if (best === undefined) return last;
+  const { accuracy, loss } = best.validation;
+  return `${last}\n${best.sha256}  ${best.path}  ${described(accuracy, loss)}  epoch ${best.epoch}`;
 }
+
+const described = (accuracy: number, loss: number) =>
+  `accuracy ${(100 * accuracy).toFixed(2)} %  loss ${loss.toFixed(4)}`;

@@ -1,16 +1,15 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../failure.ts";
 import { writeAtomically } from "../storage/atomic-file.ts";
+import { type Checksums, checksumMismatch } from "./checksum.ts";
+import { readIfThere } from "./read-file.ts";
 
-/** A file as its publisher describes it. */
-export interface PublishedFile {
-  readonly name: string;
-  /** In lower-case hex. */
-  readonly sha256: string;
-  readonly bytes: number;
-}
+/**
+ * A file as its publisher describes it. Where the publisher names an MD5 only, that is what can be checked against its
+ * page; a SHA-256 beside it is what others found the same file to have, and what a forger cannot match.
+ */
+export type PublishedFile = { readonly name: string; readonly bytes: number } & Checksums;
 
 export interface Download {
   readonly file: PublishedFile;
@@ -24,15 +23,21 @@ export interface Download {
 }
 
 /**
- * A published file from the cache, or from the first mirror that delivers it whole. The cache never holds a file that
- * is not: bytes are checked before they get their name.
+ * A published file from the cache, or from the first mirror that delivers it whole. Bytes are checked before they get
+ * their name in the cache, and again whenever they are read from there: a file that was damaged since is removed, said
+ * so, and fetched anew.
  * @throws Failure `unreachable` where no mirror answers, `bad-input` where what they deliver has another checksum
  */
 export async function downloadFile(download: Download): Promise<Uint8Array<ArrayBuffer>> {
   const { file, mirrors, directory, signal, notify } = download;
   const path = join(directory, file.name);
   const cached = await readIfThere(path);
-  if (cached !== undefined && digest(cached) === file.sha256) return cached;
+  if (cached !== undefined) {
+    const mismatch = checksumMismatch(cached, file);
+    if (mismatch === undefined) return cached;
+    await rm(path, { force: true });
+    notify?.(`removed ${path} from the cache: it is not the published file (${mismatch})`);
+  }
 
   const reasons: string[] = [];
   let kind: "unreachable" | "bad-input" = "unreachable";
@@ -53,7 +58,7 @@ export async function downloadFile(download: Download): Promise<Uint8Array<Array
   }
   throw new Failure(
     kind,
-    `${file.name} could not be downloaded (${reasons.join("; ")}). Try again, or fetch it yourself and give its folder as --data-dir.`,
+    `${file.name} could not be downloaded (${reasons.join("; ")}); nothing was kept. Try again, or fetch it yourself and give its folder as --data-dir.`,
   );
 }
 
@@ -92,8 +97,8 @@ async function fetchFrom(mirror: string, { file, fetch, signal }: Download): Pro
     offset += chunk.length;
   }
   if (received < file.bytes) throw new DeliveryError(`${received} of ${file.bytes} bytes`, true);
-  const found = digest(bytes);
-  if (found !== file.sha256) throw new DeliveryError(`SHA-256 ${found}, not ${file.sha256}`, true);
+  const mismatch = checksumMismatch(bytes, file);
+  if (mismatch !== undefined) throw new DeliveryError(mismatch, true);
   return bytes;
 }
 
@@ -104,14 +109,3 @@ function describe(error: unknown): string {
   if (cause instanceof Error) return "code" in cause && typeof cause.code === "string" ? cause.code : cause.message;
   return error.message;
 }
-
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Shard } from "../../shared/evaluation/shard.ts";
 import { Failure } from "../failure.ts";
 import type { Dataset, DatasetSource, DatasetSurroundings, SplitName } from "./dataset.ts";
 import { downloadFile, type PublishedFile } from "./download.ts";
 import { parseIdx } from "./idx.ts";
+import { readIfThere } from "./read-file.ts";
 
 /** A dataset that its publisher offers as IDX files. */
 export interface IdxDescription {
@@ -82,12 +82,8 @@ async function obtain(
     return downloadFile({ file, mirrors, directory: folder, fetch, signal, notify });
   }
   for (const candidate of [file.name, file.name.replace(/\.gz$/, "")]) {
-    try {
-      return new Uint8Array(await readFile(join(directory, candidate)));
-    } catch (error) {
-      const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-      if (!missing) throw error;
-    }
+    const bytes = await readIfThere(join(directory, candidate));
+    if (bytes !== undefined) return bytes;
   }
   throw new Failure(
     "bad-input",

@@ -1,13 +1,14 @@
-import { encodeShard, type Shard } from "../../shared/evaluation/shard.ts";
+import { encodeShard, labelsPerSample, type Shard } from "../../shared/evaluation/shard.ts";
 
 /** Samples `begin` to `end` (exclusive) of a split. */
 export function sliceShard(split: Shard, begin: number, end: number): Shard {
   const sampleSize = split.x.length / split.count;
+  const labels = labelsPerSample(split);
   return {
     ...split,
     count: end - begin,
     x: split.x.slice(begin * sampleSize, end * sampleSize),
-    y: split.y.slice(begin, end),
+    y: split.y.slice(begin * labels, end * labels),
   };
 }
 

@@ -20,6 +20,8 @@ export interface FuseToFileOptions {
   readonly replace: boolean;
   /** Called when all is computed, before the file gets its name; what it throws leaves no file. */
   readonly beforeCommit?: () => Promise<void>;
+  /** Bytes at the start of the fused file that are left out. Digests are of the whole all the same. */
+  readonly skip?: number;
   readonly signal?: AbortSignal;
   /** Called with the bytes written since the last call. */
   readonly onProgress?: (bytes: number) => void;
@@ -42,16 +44,18 @@ export async function fuseToFile(
   plan: FusionPlan,
   engine: FusionEngine,
   path: string,
-  { statistics, replace, beforeCommit, signal, onProgress }: FuseToFileOptions,
+  { statistics, replace, beforeCommit, skip = 0, signal, onProgress }: FuseToFileOptions,
 ): Promise<FusedFile> {
   const observations = emptyObservations(plan);
   const digests = new PartDigests(PART_BYTES);
   const file = await openAtomically(path, { replace });
   try {
     const options = { statistics, observations, ...(signal === undefined ? {} : { signal }) };
+    let at = 0;
     for await (const chunk of fuseRange(plan, engine, options)) {
       digests.update(chunk);
-      await file.write(chunk);
+      await file.write(chunk.subarray(Math.min(chunk.length, Math.max(0, skip - at))));
+      at += chunk.length;
       onProgress?.(chunk.length);
     }
     await beforeCommit?.();

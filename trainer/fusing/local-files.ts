@@ -60,6 +60,11 @@ export class LocalFiles {
     return [...this.#opened.values()].map(({ input }) => input);
   }
 
+  /** Of each of the recipe's inputs, in the order given: its `model.json`, where it is a TF.js model. */
+  get modelJsons(): readonly (Uint8Array | undefined)[] {
+    return this.#paths.inputs.map((path) => this.#opened.get(path)?.checkpoint.modelJson);
+  }
+
   /** The files' ids in their places. */
   get ids(): RecipeFiles {
     const { inputs, base, statistics } = this.#paths;

@@ -16,6 +16,8 @@ export interface LocalCheckpoint {
   readonly input: FusionInput;
   /** Length of the one safetensors file that it is, or comes to. */
   readonly bytes: number;
+  /** Of a TF.js model: the bytes of its `model.json`. */
+  readonly modelJson: Uint8Array | undefined;
   /** @throws Failure `bad-input` where one of its files has been written to since */
   checkUnchanged(): Promise<void>;
   close(): Promise<void>;
@@ -40,10 +42,12 @@ export async function openCheckpoint(path: string, id: CheckpointId): Promise<Lo
     const file = (await stat(path)).isDirectory() ? await findIn(path) : path;
     const beside = (name: string) => open(join(dirname(file), name));
     let input: FusionInput;
+    let modelJson: Uint8Array | undefined;
     if (file.endsWith(".index.json")) {
       input = await readShardedInput(id, await readJson(file), beside);
     } else if (file.endsWith(".json")) {
-      input = await tfjsInput(id, await readJson(file), beside);
+      modelJson = await readJson(file);
+      input = await tfjsInput(id, modelJson, beside);
     } else {
       const { source, size } = await open(file);
       input = await readFusionInput(id, source, size);
@@ -52,6 +56,7 @@ export async function openCheckpoint(path: string, id: CheckpointId): Promise<Lo
       path,
       input,
       bytes: input.header.fileLength,
+      modelJson,
       async checkUnchanged() {
         for (const opened of files) await opened.checkUnchanged();
       },

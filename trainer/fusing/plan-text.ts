@@ -1,9 +1,20 @@
 import type { ResolvedPlan } from "../../shared/fusion/index.ts";
 import { byteSize } from "./byte-progress.ts";
 
-type NamedPlan = Omit<ResolvedPlan, "inputs"> & {
-  readonly inputs: readonly (ResolvedPlan["inputs"][number] & { readonly path: string | undefined })[];
-};
+/** What is shown of a plan, be it made here or by a worker. */
+interface NamedPlan {
+  readonly method: string;
+  readonly bytes: number;
+  readonly inputs: readonly { readonly role: string; readonly id: string; readonly path: string | undefined }[];
+  readonly tensors: readonly NamedTensor[];
+}
+
+interface NamedTensor extends Pick<ResolvedPlan["tensors"][number], "name" | "shape" | "treatment"> {
+  readonly dtype: string;
+  readonly parameters?: Readonly<Record<string, number | boolean | string>> | undefined;
+  readonly inputs?: readonly Readonly<Record<string, number>>[] | undefined;
+  readonly coefficients?: readonly number[] | undefined;
+}
 
 /** A plan for people: what goes in, then a line for each tensor with the numbers that hold for it. */
 export function planText(id: string, { method, inputs, tensors, bytes }: NamedPlan): string {
@@ -18,7 +29,7 @@ export function planText(id: string, { method, inputs, tensors, bytes }: NamedPl
   ].join("\n");
 }
 
-function numbersOf({ coefficients, parameters = {}, inputs = [] }: ResolvedPlan["tensors"][number]): string {
+function numbersOf({ coefficients, parameters = {}, inputs = [] }: NamedTensor): string {
   const settings = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   if (coefficients !== undefined) return [...settings, `coefficients ${coefficients.join(", ")}`].join("  ");
   const names = new Set(inputs.flatMap((input) => Object.keys(input)));

@@ -46,9 +46,7 @@ export async function openAtomically(path: string, { replace }: { readonly repla
       try {
         await file.sync();
         await close();
-        if (replace) await rename(temporary, path);
-        else await nameNew(temporary, path);
-        await syncDirectory(directory);
+        await giveName(temporary, path, { replace });
       } finally {
         await discard();
       }
@@ -69,6 +67,20 @@ export async function writeAtomically(path: string, bytes: Uint8Array): Promise<
   } finally {
     await file.discard();
   }
+}
+
+/**
+ * Gives a whole file, which lies on the same file system, its name.
+ * @throws Error `EEXIST` where the name must be new and is taken
+ */
+export async function giveName(
+  temporary: string,
+  path: string,
+  { replace }: { readonly replace: boolean },
+): Promise<void> {
+  if (replace) await rename(temporary, path);
+  else await nameNew(temporary, path);
+  await syncDirectory(dirname(path));
 }
 
 /** Gives a file a name that must be new: a hard link fails where the name is taken, without a moment between. */

@@ -41,6 +41,8 @@ export function densePlan(model: LayersModel): DensePlan | undefined {
 
 function denseLayer(layer: layers.Layer, weights: readonly PlannedWeight[]): DenseLayer | undefined {
   if (layer.getClassName() !== "Dense" || !layer.trainable) return undefined;
+  // At every position of a sequence it is another computation.
+  if (Array.isArray(layer.output) || layer.output.shape.length !== 2) return undefined;
   const { activation, kernelConstraint, biasConstraint, kernelRegularizer, biasRegularizer, activityRegularizer } =
     layer.getConfig();
   if (activation !== "relu" && activation !== "linear") return undefined;

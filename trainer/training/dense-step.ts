@@ -1,8 +1,8 @@
 import type * as tf from "@tensorflow/tfjs-core";
-import type { TrainingBackend } from "../backend/training-backend.ts";
+import type { WasmTrainingBackend } from "../backend/training-backend.ts";
 import type { DenseLayer, DensePlan } from "./dense-plan.ts";
-import type { MaskedSgd } from "./masked-sgd.ts";
-import type { TrainStep } from "./train-step.ts";
+import type { WasmOptimizer } from "./optimizers/wasm-optimizer.ts";
+import type { TrainStep, TrainStepOptions } from "./train-step.ts";
 
 const FLOAT = Float32Array.BYTES_PER_ELEMENT;
 
@@ -21,15 +21,19 @@ interface LayerBuffers {
  * The training step of a dense network as a fixed sequence of kernel calls on arrays that are allocated once: no
  * tensors, no tape, no allocation. On small networks tfjs's bookkeeping would cost as much as the arithmetic.
  */
-export function createDenseStep(plan: DensePlan, optimizer: MaskedSgd): TrainStep {
-  const { backend } = optimizer;
+export function createDenseStep(
+  plan: DensePlan,
+  optimizer: WasmOptimizer,
+  backend: WasmTrainingBackend,
+  { labelSmoothing }: TrainStepOptions,
+): TrainStep {
   const { kernels } = backend;
   const inputSize = plan[0]?.inputs ?? 0;
   const classes = plan.at(-1)?.units ?? 0;
-  const weightGradients = allocateWeightGradients(plan, optimizer);
+  const weightGradients = allocateWeightGradients(plan, optimizer, backend);
   let activations: Activations | undefined;
 
-  const step = (inputs: tf.Tensor, labels: tf.Tensor1D, learningRate: number): number => {
+  const step = (inputs: tf.Tensor, labels: tf.Tensor, learningRate: number): number => {
     const batch = checkBatch(inputs, labels, inputSize);
     if (activations === undefined || activations.batch < batch) {
       activations?.free();
@@ -47,7 +51,8 @@ export function createDenseStep(plan: DensePlan, optimizer: MaskedSgd): TrainSte
     }
 
     const logitsGradient = at(buffers, plan.length - 1).outputGradient;
-    const loss = kernels.softmaxCrossEntropy(signal, backend.addressOf(labels), logitsGradient, batch, classes);
+    const labelAddress = backend.addressOf(labels);
+    const loss = kernels.softmaxCrossEntropy(signal, labelAddress, logitsGradient, batch, classes, labelSmoothing);
 
     for (let index = plan.length - 1; index >= 0; index--) {
       const { kernel, inputs: depth, units, relu } = at(plan, index);
@@ -87,7 +92,7 @@ interface Activations {
   free(): void;
 }
 
-function allocateActivations(plan: DensePlan, { kernels: { heap } }: TrainingBackend, batch: number): Activations {
+function allocateActivations(plan: DensePlan, { kernels: { heap } }: WasmTrainingBackend, batch: number): Activations {
   const outputs = plan.map(({ units }) => heap.allocate(FLOAT * batch * units));
   const gradients = plan.map(({ units }) => heap.allocate(FLOAT * batch * units));
   return {
@@ -99,7 +104,11 @@ function allocateActivations(plan: DensePlan, { kernels: { heap } }: TrainingBac
 }
 
 /** A gradient for every weight of the plan; the optimizer must hold exactly these. */
-function allocateWeightGradients(plan: DensePlan, { backend, parameters }: MaskedSgd): Map<string, number> {
+function allocateWeightGradients(
+  plan: DensePlan,
+  { parameters }: WasmOptimizer,
+  backend: WasmTrainingBackend,
+): Map<string, number> {
   const weights = plan.flatMap(({ kernel, bias }) => (bias === undefined ? [kernel] : [kernel, bias]));
   for (const { name, variable } of parameters) {
     if (!weights.some((weight) => weight.name === name && weight.variable === variable)) {
@@ -124,7 +133,7 @@ function layerBuffers(
 }
 
 /** @returns the batch size */
-function checkBatch(inputs: tf.Tensor, labels: tf.Tensor1D, inputSize: number): number {
+function checkBatch(inputs: tf.Tensor, labels: tf.Tensor, inputSize: number): number {
   const batch = inputs.shape[0] ?? 0;
   if (batch === 0 || inputs.size !== batch * inputSize || inputs.dtype !== "float32") {
     throw new RangeError(`inputs are ${inputs.dtype}[${inputs.shape}], not float32 with ${inputSize} values a sample`);

@@ -3,9 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { RandomStream } from "../../../shared/random/stream.ts";
-import { compileKernels, startWasmBackend, type TrainingBackend } from "../../../trainer/backend/wasm.ts";
+import { compileKernels, startWasmBackend, type WasmTrainingBackend } from "../../../trainer/backend/wasm.ts";
 
-let backend: TrainingBackend;
+let backend: WasmTrainingBackend;
 beforeAll(async () => {
   backend = await startWasmBackend();
 });

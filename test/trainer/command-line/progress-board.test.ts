@@ -11,6 +11,7 @@ const at = (task: number, step: number): MemberProgress => ({
   step,
   steps: 20,
   loss: 0.5,
+  learningRate: 0.1,
   validation: step < 10 ? undefined : { loss: 1, accuracy: 0.9312 },
   samplesPerSecond: 1234.5,
   secondsLeft: 65,

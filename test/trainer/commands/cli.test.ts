@@ -61,12 +61,7 @@ describe("edgefuse", () => {
       3,
       /--data-dir nowhere is not a folder/,
     ],
-    [
-      "no settings for S3",
-      ["push", "x.safetensors"],
-      2,
-      /Set EDGEFUSE_S3_ENDPOINT, EDGEFUSE_S3_BUCKET, AWS_ACCESS_KEY_ID/,
-    ],
+    ["no settings of a worker", ["push", "x.safetensors"], 2, /Set EDGEFUSE_URL, EDGEFUSE_TOKEN in the environment/],
     ["nothing to push", ["push"], 2, /FILE\.\.\. is needed/],
   ])("ends with one line and its exit code for %s", async (_, words, code, message) => {
     const ended = await runCli(words);
@@ -124,15 +119,25 @@ describe("edgefuse train", () => {
     expect(await readdir(out)).toEqual([]);
   });
 
-  it.each([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("ends with its code on %s and leaves nothing half-written", async (signal, expected) => {
-    const words = ["train", "--epochs", "100000", "--out", join(out, "x")];
-    const { code, stderr } = await runCli(words, {}, { matches: /step/, signal });
-    expect(stderr).toMatch(new RegExp(`edgefuse: Stopped by ${signal}`));
-    expect(code).toBe(expected);
-    expect(await readdir(out)).toEqual([]);
+  it("writes nothing under a checkpoint's name when it is stopped", async () => {
+    const words = ["train", "--epochs", "100000", "--out", join(out, "x"), "--name", "fam", "--backend", "wasm"];
+    const { code, stderr, stdout } = await runCli(words, {}, { matches: /step/, signal: "SIGTERM" });
+    expect(stderr).toMatch(
+      /edgefuse: Stopped by SIGTERM\. The state is saved \(fam-1 at step \d+ of 8000000, fam-2 at/,
+    );
+    expect(code).toBe(75);
+    expect(stdout).toBe("");
+    const states = [".fam-1.state.safetensors", ".fam-2.state.safetensors"];
+    expect((await readdir(join(out, "x"))).sort()).toEqual(states);
+
+    // The state is of this task and no other, until it is said that it may go.
+    const other = [...words.with(2, "1"), ...quick.filter((word) => word !== "--epochs" && word !== "1")];
+    const refused = await runCli(other);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/state\.safetensors is of another run: architecture\.hidden is \[16\], was \[128,/);
+    expect((await readdir(join(out, "x"))).sort()).toEqual(states);
+    expect(await runCli([...other, "--fresh"])).toMatchObject({ code: 0 });
+    expect((await readdir(join(out, "x"))).sort()).toEqual(["fam-1.safetensors", "fam-2.safetensors"]);
   });
 
   it("says which file of a dataset is broken", async () => {

@@ -57,6 +57,7 @@ describe("edgefuse push", () => {
     const path = join(directory, "good.safetensors");
     const { code, stdout, stderr } = await runCli(["push", path, "--json"], environment);
     expect(stderr).not.toMatch(/very-secret|edgefuse:/);
+    expect(stderr).toContain("pushing to the bucket bucket through S3");
     expect(JSON.parse(stdout)).toEqual({
       event: "pushed",
       path,
@@ -65,6 +66,7 @@ describe("edgefuse push", () => {
       bytes: file.length,
       upload: "uploaded",
       registered: "new",
+      via: "s3",
     });
     expect(code).toBe(0);
     expect(storage.objects.get(`/bucket/${key}`)).toEqual(Buffer.from(file));
@@ -75,6 +77,26 @@ describe("edgefuse push", () => {
     const { EDGEFUSE_URL: _url, EDGEFUSE_TOKEN: _token, ...rest } = environment;
     const { code, stdout } = await runCli(["push", "--upload-only", join(directory, "good.safetensors")], rest);
     expect([code, stdout.startsWith(sha256)]).toEqual([0, true]);
+  });
+
+  it.each<[string[], Record<string, string>, RegExp]>([
+    [
+      ["--via", "s3"],
+      { EDGEFUSE_S3_ENDPOINT: "", EDGEFUSE_S3_BUCKET: "" },
+      /Set EDGEFUSE_S3_ENDPOINT, EDGEFUSE_S3_BUCKET in/,
+    ],
+    [
+      ["--upload-only"],
+      { EDGEFUSE_S3_ENDPOINT: "", EDGEFUSE_S3_BUCKET: "" },
+      /Set EDGEFUSE_S3_ENDPOINT, EDGEFUSE_S3_BUCKET in/,
+    ],
+    [[], { EDGEFUSE_S3_BUCKET: "" }, /Set EDGEFUSE_S3_BUCKET in/],
+    [["--via", "api"], { EDGEFUSE_URL: "" }, /Set EDGEFUSE_URL in/],
+    [["--via", "api", "--upload-only"], {}, /--upload-only is for S3/],
+    [["--via", "ftp"], {}, /one of auto, s3, api/],
+  ])("asks for the settings of the way that is taken (%j %o)", async (words, change, message) => {
+    const ended = await runCli(["push", ...words, join(directory, "good.safetensors")], { ...environment, ...change });
+    expect(ended).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(message) });
   });
 
   it.each<[string, Record<string, string>, number, RegExp]>([

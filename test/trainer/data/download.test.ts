@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Checksums } from "../../../trainer/data/checksum.ts";
 import { downloadFile, type PublishedFile } from "../../../trainer/data/download.ts";
 
 const content = new TextEncoder().encode("pretend that these are images");
@@ -64,6 +65,36 @@ describe("downloadFile", () => {
     expect(new Uint8Array(await readFile(join(directory, file.name)))).toEqual(content);
   });
 
+  it("removes a cached file that is not the published one, and says so, even where it cannot be fetched anew", async () => {
+    await writeFile(join(directory, file.name), content.toReversed());
+    const { url } = await mirror((_, response) => void response.writeHead(503).end());
+    const notes: string[] = [];
+    const promise = downloadFile({ file, mirrors: [url], directory, fetch, notify: (message) => notes.push(message) });
+    await expect(promise).rejects.toMatchObject({ kind: "unreachable" });
+    expect(notes[0]).toMatch(/^removed .*images\.gz from the cache: it is not the published file \(SHA-256/);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it("checks an MD5 where that is what was published, and both where both are known", async () => {
+    const md5 = createHash("md5").update(content).digest("hex");
+    const wrong = "0".repeat(32);
+    const { url } = await mirror(good);
+    const fetchWith = (checksums: Checksums) =>
+      downloadFile({ file: { name: file.name, bytes: file.bytes, ...checksums }, mirrors: [url], directory, fetch });
+    expect(await fetchWith({ md5 })).toEqual(content);
+    expect(await fetchWith({ sha256: createHash("sha256").update(content).digest("hex"), md5 })).toEqual(content);
+    for (const checksums of [
+      { md5: wrong },
+      { sha256: createHash("sha256").update(content).digest("hex"), md5: wrong },
+    ]) {
+      await expect(fetchWith(checksums)).rejects.toMatchObject({
+        kind: "bad-input",
+        message: expect.stringContaining(`MD5 ${md5}, not ${wrong}`),
+      });
+    }
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it("goes on to the next mirror", async () => {
     const broken = await mirror((_, response) => void response.writeHead(503).end());
     const { url, requests } = await mirror(good);
@@ -97,7 +128,7 @@ describe("downloadFile", () => {
     expect(error).toHaveProperty("message", expect.stringMatching(message));
     expect(error).toHaveProperty(
       "message",
-      expect.stringMatching(/^images\.gz could not be downloaded .*--data-dir\.$/),
+      expect.stringMatching(/^images\.gz could not be downloaded .*nothing was kept.*--data-dir\.$/),
     );
     expect(await readdir(directory)).toEqual([]);
   });

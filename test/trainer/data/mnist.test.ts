@@ -74,8 +74,22 @@ describe("mnist from a folder", () => {
   it("suggests the dataset that was meant", async () => {
     await expect(loadDataset("minst", { cacheDirectory: "/nonexistent", fetch })).rejects.toMatchObject({
       kind: "usage",
-      message: expect.stringMatching(/there are glyphs, mnist\. Did you mean mnist\?/),
+      message: expect.stringMatching(
+        /there are glyphs, mnist, fashion-mnist, cifar10, cifar100, shards\. Did you mean mnist\?/,
+      ),
     });
+  });
+
+  it("reads Fashion-MNIST from files of the same names, with its own normalisation", async () => {
+    const { name, train, classes } = await loadDataset("fashion-mnist", {
+      directory,
+      cacheDirectory: "/nonexistent",
+      fetch,
+    });
+    expect([name, train.count, classes]).toEqual(["fashion-mnist", 3, 10]);
+    for (const pixel of [0, 33, 255]) {
+      expect(pixel * train.scale + train.offset).toBeCloseTo((pixel / 255 - 0.286) / 0.353, 12);
+    }
   });
 
   it.skipIf(!existsSync(SUBSET))("reads real digits (skipped where ../shared/data/mnist is absent)", async () => {

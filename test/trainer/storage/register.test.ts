@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { registerCheckpoint, workerAccess } from "../../../trainer/storage/register.ts";
+import { workerAccess } from "../../../trainer/remote/connect.ts";
+import { registerCheckpoint } from "../../../trainer/storage/register.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const access = { url: "https://fuse.example/base", token: "secret-token" };
@@ -45,7 +46,7 @@ describe("registerCheckpoint", () => {
       problem(503, "over-budget", "Busy."),
       Response.json({ id: ID }, { status: 201 }),
     );
-    expect(await registerCheckpoint(access, "k", { fetch, backoff: 1 })).toEqual({ id: ID, known: false });
+    expect(await registerCheckpoint(access, "k", { fetch, longestWait: 1 })).toEqual({ id: ID, known: false });
     expect(requests).toHaveLength(3);
   });
 
@@ -56,7 +57,7 @@ describe("registerCheckpoint", () => {
     [422, "digest-mismatch", "bad-input"],
   ])("passes on at once why the worker refuses (%d %s)", async (status, code, kind) => {
     const { fetch, requests } = scripted(problem(status, code, "Because."));
-    const error: unknown = await registerCheckpoint(access, "k", { fetch, backoff: 1 }).catch(
+    const error: unknown = await registerCheckpoint(access, "k", { fetch, longestWait: 1 }).catch(
       (caught: unknown) => caught,
     );
     expect(error).toMatchObject({ kind, message: expect.stringContaining(`Because. (${code})`) });
@@ -66,7 +67,7 @@ describe("registerCheckpoint", () => {
 
   it("gives up after a few tries", async () => {
     const { fetch } = scripted(down(), down(), down(), down());
-    await expect(registerCheckpoint(access, "k", { fetch, backoff: 1 })).rejects.toMatchObject({
+    await expect(registerCheckpoint(access, "k", { fetch, longestWait: 1 })).rejects.toMatchObject({
       kind: "unreachable",
       message: "The worker at https://fuse.example does not answer (ECONNREFUSED); check EDGEFUSE_URL.",
     });

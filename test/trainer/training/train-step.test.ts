@@ -1,73 +1,26 @@
 import * as tf from "@tensorflow/tfjs-core";
-import * as tfl from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { frozenMask } from "../../../shared/alignment/mask.ts";
-import { buildModel } from "../../../shared/models/build.ts";
-import { initialWeights } from "../../../shared/models/initialize.ts";
-import { assignWeights, weightSpecs } from "../../../shared/models/weights.ts";
-import { RandomStream } from "../../../shared/random/stream.ts";
-import { startWasmBackend, type TrainingBackend } from "../../../trainer/backend/wasm.ts";
-import { densePlan } from "../../../trainer/training/dense-plan.ts";
-import { createGradientStep } from "../../../trainer/training/gradient-step.ts";
-import { MaskedSgd } from "../../../trainer/training/masked-sgd.ts";
-import { createTrainStep } from "../../../trainer/training/train-step.ts";
-import { lossAndGradients, type OracleLayer } from "./mlp-oracle.ts";
+import { weightSpecs } from "../../../shared/models/weights.ts";
+import { lossAndGradients } from "./mlp-oracle.ts";
+import {
+  CLASSES,
+  automatic,
+  backend,
+  gradientsBySteps,
+  makeBatch,
+  makeModel,
+  optimizerFor,
+  oracleLayers,
+  planned,
+  startBackend,
+} from "./step-models.ts";
 
-let backend: TrainingBackend;
-beforeAll(async () => {
-  backend = await startWasmBackend();
-});
-
-const SHAPE = [3, 4, 1];
-const CLASSES = 5;
-
-function makeModel(hidden: readonly number[], classes = CLASSES): tfl.LayersModel {
-  const model = buildModel({ architecture: "mlp", input: SHAPE, hidden: [...hidden], classes });
-  assignWeights(model, initialWeights(model, 3n));
-  return model;
-}
-
-function optimizerFor(model: tfl.LayersModel, fixedRatio = 0, momentum = 0): MaskedSgd {
-  const parameters = weightSpecs(model).map(({ name, variable }) => ({
-    name,
-    variable,
-    frozen: fixedRatio === 0 ? undefined : frozenMask({ seed: 5n, fixedRatio }, name, 0, variable.size),
-  }));
-  return new MaskedSgd(backend, parameters, { momentum });
-}
-
-function makeBatch(size: number, classes = CLASSES) {
-  const random = new RandomStream(11n, `batch of ${size}`);
-  const samples = Array.from({ length: size }, () =>
-    Array.from({ length: 12 }, () => Math.fround(2 * random.uniform() - 1)),
-  );
-  const labels = Array.from({ length: size }, () => Math.floor(random.uniform() * classes));
-  return { samples, labels, x: tf.tensor(samples.flat(), [size, ...SHAPE]), y: tf.tensor1d(labels, "int32") };
-}
-
-function oracleLayers(model: tfl.LayersModel): OracleLayer[] {
-  return model.layers
-    .filter((layer) => layer.getClassName() === "Dense")
-    .map((layer) => {
-      const [kernel, bias] = layer.getWeights().map((weight) => weight.arraySync());
-      return { kernel: kernel as number[][], bias: bias as number[] };
-    });
-}
-
-/** One step of rate 1 without momentum moves each weight by minus its gradient. */
-function gradientsBySteps(model: tfl.LayersModel, run: (optimizer: MaskedSgd) => void): number[][] {
-  const before = weightSpecs(model).map(({ variable }) => variable.dataSync().slice());
-  const optimizer = optimizerFor(model);
-  run(optimizer);
-  optimizer.dispose();
-  return weightSpecs(model).map(({ variable }, index) =>
-    [...variable.dataSync()].map((after, element) => (before[index]?.[element] ?? Number.NaN) - after),
-  );
-}
+beforeAll(startBackend);
 
 const STEPS = [
-  { name: "planned", make: createTrainStep },
-  { name: "by automatic differentiation", make: createGradientStep },
+  { name: "planned", make: planned },
+  { name: "by automatic differentiation", make: automatic },
 ];
 
 describe.each(STEPS)("the step $name", ({ make }) => {
@@ -94,6 +47,30 @@ describe.each(STEPS)("the step $name", ({ make }) => {
       tf.dispose([x, y]);
     },
   );
+
+  it.each([0.1, 0.75])("smooths labels by %s: the mixture of the loss of the label and of all classes", (smoothing) => {
+    const { samples, x, y, labels } = makeBatch(9);
+    const model = makeModel([7]);
+    const layers = oracleLayers(model);
+    const expected = { loss: 0, bias: Array<number>(CLASSES).fill(0) };
+    for (let label = -1; label < CLASSES; label++) {
+      const share = label < 0 ? 1 - smoothing : smoothing / CLASSES;
+      const targets = label < 0 ? labels : labels.map(() => label);
+      const { loss, gradients } = lossAndGradients(layers, samples, targets);
+      expected.loss += share * loss;
+      gradients[1]?.bias.forEach((value, unit) => (expected.bias[unit] = (expected.bias[unit] ?? 0) + share * value));
+    }
+    let loss = Number.NaN;
+    const gradients = gradientsBySteps(model, (optimizer) => {
+      const step = make(model, optimizer, smoothing);
+      loss = step(x, y, 1);
+      step.dispose();
+    });
+    expect(loss).toBeCloseTo(expected.loss, 5);
+    expected.bias.forEach((value, unit) => expect(Math.abs((gradients[3]?.[unit] ?? 9) - value)).toBeLessThan(1e-6));
+    model.dispose();
+    tf.dispose([x, y]);
+  });
 
   it("makes no tensors that outlive it, for batches of any size", () => {
     const model = makeModel([8, 8]);
@@ -194,7 +171,7 @@ describe("gradients", () => {
     const model = makeModel([6, 7]);
     const { samples, labels, x, y } = makeBatch(10);
     const layers = oracleLayers(model);
-    const gradients = gradientsBySteps(model, (optimizer) => createTrainStep(model, optimizer)(x, y, 1));
+    const gradients = gradientsBySteps(model, (optimizer) => planned(model, optimizer)(x, y, 1));
     const width = 1e-5;
     layers.forEach(({ kernel, bias }, index) => {
       const slots = [
@@ -219,89 +196,10 @@ describe("gradients", () => {
   });
 });
 
-/** A dense layer of four units. */
-function dense(options: Partial<Parameters<typeof tfl.layers.dense>[0]> = {}): tfl.layers.Layer {
-  return tfl.layers.dense({ units: 4, ...options });
-}
-
-function input(): tfl.SymbolicTensor {
-  return tfl.input({ shape: [4] });
-}
-
-/** Four inputs, then the layers one after another. */
-function chain(...layers: tfl.layers.Layer[]): tfl.LayersModel {
-  const start = input();
-  const end = layers.reduce((signal, layer) => layer.apply(signal) as tfl.SymbolicTensor, start);
-  return tfl.model({ inputs: start, outputs: end });
-}
-
-describe("the plan", () => {
-  it("takes the project's MLPs", () => {
-    const model = makeModel([8, 6]);
-    expect(densePlan(model)?.map(({ kernel, inputs, units, relu }) => [kernel.name, inputs, units, relu])).toEqual([
-      ["hidden_0/kernel", 12, 8, true],
-      ["hidden_1/kernel", 8, 6, true],
-      ["output/kernel", 6, 5, false],
-    ]);
-    model.dispose();
-  });
-
-  it.each([
-    ["another activation", () => chain(dense({ activation: "tanh" }), dense())],
-    ["a regularizer", () => chain(dense({ kernelRegularizer: "l1l2" }), dense())],
-    ["a constraint", () => chain(dense({ biasConstraint: "nonNeg" }), dense())],
-    ["a layer that does not train", () => chain(dense({ trainable: false }), dense())],
-    ["ReLU at the end", () => chain(dense({ activation: "relu" }))],
-    ["another layer", () => chain(tfl.layers.dropout({ rate: 0.5 }), dense())],
-    [
-      "a branch",
-      () => {
-        const start = input();
-        const first = dense().apply(start) as tfl.SymbolicTensor;
-        const sum = tfl.layers.add().apply([first, dense().apply(first) as tfl.SymbolicTensor]);
-        return tfl.model({ inputs: start, outputs: sum as tfl.SymbolicTensor });
-      },
-    ],
-    [
-      "a shared layer",
-      () => {
-        const shared = dense();
-        return chain(shared, shared);
-      },
-    ],
-  ])("leaves %s to automatic differentiation", (_name, make) => {
-    const model = make();
-    expect(densePlan(model)).toBeUndefined();
-    model.dispose();
-  });
-
-  it("is not fooled by a chain without biases", () => {
-    const model = chain(
-      dense({ units: 6, useBias: false, activation: "relu", name: "first" }),
-      dense({ useBias: false, name: "second" }),
-    );
-    expect(densePlan(model)?.map(({ bias }) => bias)).toEqual([undefined, undefined]);
-    const initial = weightSpecs(model).map(({ variable }) => variable.dataSync().slice());
-    const x = tf.randomUniform([5, 4], -1, 1, "float32", 1);
-    const y = tf.tensor1d([0, 1, 2, 3, 0], "int32");
-    const run = (make: typeof createTrainStep) => {
-      weightSpecs(model).forEach(({ variable }, index) =>
-        tf.tidy(() => variable.assign(tf.tensor(initial[index] ?? [], variable.shape))),
-      );
-      return gradientsBySteps(model, (optimizer) => make(model, optimizer)(x, y, 1));
-    };
-    const [planned, reference] = [run(createTrainStep), run(createGradientStep)];
-    planned.flat().forEach((value, index) => expect(value).toBeCloseTo(reference.flat()[index] ?? Number.NaN, 6));
-    model.dispose();
-    tf.dispose([x, y]);
-  });
-
-  it("refuses an optimizer over another model", () => {
-    const [model, other] = [makeModel([8]), makeModel([8])];
-    const optimizer = optimizerFor(other);
-    expect(() => createTrainStep(model, optimizer)).toThrow("is not a weight of the model");
-    optimizer.dispose();
-    model.dispose();
-    other.dispose();
-  });
+it.each([-0.1, 1, Number.NaN])("refuses a label smoothing of %s", (labelSmoothing) => {
+  const model = makeModel([8]);
+  const optimizer = optimizerFor(model);
+  expect(() => planned(model, optimizer, labelSmoothing)).toThrow("is not in [0, 1)");
+  optimizer.dispose();
+  model.dispose();
 });

@@ -1,0 +1,137 @@
+import { type BackendChoice, chooseBackend } from "../backend/choose-backend.ts";
+import type { CommandContext } from "../command-line/command.ts";
+import { ProgressBoard } from "../command-line/progress-board.ts";
+import { Failure } from "../failure.ts";
+import { checkTask } from "../training/check-task.ts";
+import { FamilyFiles, type FinishedMember } from "../training/family-files.ts";
+import type { CheckpointInterval } from "../training/member-surroundings.ts";
+import type { MemberTask } from "../training/member-task.ts";
+import { MetricsFile } from "../training/metrics-file.ts";
+import { type FamilyOptions, familyTasks } from "../training/run-family.ts";
+import { dataDigests, describeTask, taskDigest } from "../training/task-description.ts";
+import { type StoppedMember, trainMembers } from "../training/train-members.ts";
+
+export interface FileRun {
+  /** Folder for the checkpoints. */
+  readonly out: string;
+  readonly backend: BackendChoice;
+  readonly threads: number | undefined;
+  readonly checkpointEvery: CheckpointInterval | undefined;
+  readonly fresh: boolean;
+  readonly keepBest: boolean;
+  /** File of JSON lines. */
+  readonly metrics: string | undefined;
+}
+
+/** A member that has yet to be trained. */
+interface Pending {
+  readonly task: MemberTask;
+  /** Digest of its description. */
+  readonly digest: string;
+}
+
+/**
+ * Trains a family into files: goes on from saved states, leaves alone what is done, and saves the states when it has to
+ * stop. A model is written as soon as it is trained.
+ * @returns all members in order, once each has its file
+ * @throws Failure `resume-me` after SIGTERM, `interrupted` after SIGINT; `diverged` once the others are written; as
+ * {@link trainMembers} and {@link FamilyFiles}
+ */
+export async function trainToFiles(
+  options: FamilyOptions & { readonly name: string },
+  run: FileRun,
+  context: CommandContext,
+): Promise<FinishedMember[]> {
+  const { terminal, signal } = context;
+  const tasks = familyTasks(options);
+  for (const task of tasks) checkTask(task);
+  const backend = await chooseBackend(run.backend);
+  terminal.note(`${familyLine(options)}, ${backend.name}`);
+  if (run.backend !== "wasm") terminal.note(backend.reason);
+
+  const files = new FamilyFiles(run.out, run.keepBest);
+  await files.prepare(
+    tasks.map(({ label }) => label),
+    run,
+  );
+  const data = dataDigests(options.dataset);
+  const finished = new Map<string, FinishedMember>();
+  const pending: Pending[] = [];
+  for (const task of tasks) {
+    const description = describeTask(task, data, backend.name);
+    const found = run.fresh ? undefined : await files.find(task, description);
+    if (found === undefined) pending.push({ task, digest: taskDigest(description) });
+    else finished.set(task.label, found);
+    if (found !== undefined) terminal.note(`${found.path} is trained already`);
+  }
+
+  const metrics = run.metrics === undefined ? undefined : new MetricsFile(run.metrics);
+  const labels = pending.map(({ task }) => task.label);
+  const board = new ProgressBoard(terminal, labels, () => performance.now());
+  const stops: StoppedMember[] = [];
+  const divergences: Failure[] = [];
+  try {
+    await trainMembers(
+      pending.map(({ task }) => task),
+      {
+        threads: run.threads,
+        backend,
+        keepBest: run.keepBest,
+        signal,
+        state: (index) => ({ path: files.statePath(labels[index] ?? ""), every: run.checkpointEvery }),
+        onProgress: (progress) => board.update(progress),
+        onMetrics: (point, index) => {
+          const member = pending[index];
+          if (member !== undefined) metrics?.add(member.task.label, member.digest, point);
+        },
+        onResumed: (step, index) => board.note(`${labels[index]} goes on from step ${step}`),
+        onTrained: async (member) => void finished.set(member.label, await files.write(member)),
+        onDiverged: async (index, failure) => {
+          divergences.push(failure);
+          await files.discardState(labels[index] ?? "");
+        },
+        onStopped: (stop) => stops.push(stop),
+      },
+    );
+  } catch (error) {
+    throw signal.aborted ? stopFailure(signal.reason, stops, labels) : error;
+  } finally {
+    board.finish();
+    metrics?.close();
+  }
+  if (divergences.length > 0) throw divergedFailure(divergences, finished.size);
+  return tasks.map(({ label }) => finished.get(label)).filter((member) => member !== undefined);
+}
+
+/** `glyphs-mlp-6x128-f0.4-s1: 2 models, 40 % frozen, 8000 samples of glyphs`. */
+function familyLine({ name, models, dataset, fixedRatio, frozenValue }: FamilyOptions): string {
+  const share = `${(100 * fixedRatio).toFixed(1).replace(/\.0$/, "")} %`;
+  const held = frozenValue === "zero" ? "pruned" : "frozen";
+  return `${name}: ${models} model${models === 1 ? "" : "s"}, ${share} ${held}, ${dataset.train.count} samples of ${dataset.name}`;
+}
+
+/**
+ * What a stop by a signal means: SIGTERM comes from a scheduler, which is told to run the command again; SIGINT from a
+ * person, who knows.
+ * @param reason of the abort
+ */
+export function stopFailure(
+  reason: unknown,
+  stops: readonly StoppedMember[] = [],
+  labels: readonly string[] = [],
+): unknown {
+  if (!(reason instanceof Failure)) return reason;
+  const kind = reason.kind === "terminated" ? "resume-me" : reason.kind;
+  const signal = reason.kind === "terminated" ? "SIGTERM" : "SIGINT";
+  const inOrder = stops.toSorted((a, b) => a.task - b.task);
+  const where = inOrder.map(({ task, step, steps }) => `${labels[task]} at step ${step} of ${steps}`).join(", ");
+  const what = where === "" ? "Nothing is lost" : `The state is saved (${where})`;
+  return new Failure(kind, `Stopped by ${signal}. ${what}; run the same command again to go on.`, { cause: reason });
+}
+
+function divergedFailure(divergences: readonly Failure[], finished: number): Failure {
+  const [first] = divergences;
+  const others = divergences.length > 1 ? ` So did ${divergences.length - 1} more.` : "";
+  const rest = finished > 0 ? ` The other ${finished === 1 ? "model is" : `${finished} models are`} written.` : "";
+  return new Failure("diverged", `${first?.message ?? ""}${others}${rest}`, { cause: first });
+}
