@@ -1,28 +1,44 @@
+// Before any schema is made: it gives schemas what the description of the API takes.
+// oxlint-disable-next-line import/no-unassigned-import
+import "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
-import { cors } from "hono/cors";
 import { Problem } from "../shared/problem.ts";
-import { requireToken } from "./auth/bearer.ts";
+import { authenticate } from "./auth/authenticate.ts";
 import type { AppContext } from "./environment.ts";
+import { limitRate } from "./auth/rate-limit.ts";
+import { answerOnce } from "./idempotency/answer-once.ts";
+import { logRequests } from "./logging/log-requests.ts";
+import { redactText } from "./logging/redact.ts";
 import { drain } from "./objects/drain.ts";
 import { problemOf, renderProblem } from "./problems/render.ts";
+import { aliasRedirects } from "./routes/alias-redirects.ts";
+import { aliasRoutes } from "./routes/aliases.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
+import { catalogRoutes } from "./routes/catalog.ts";
+import { crossOrigin } from "./routes/cross-origin.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
+import { DOCS_PATH, PROBLEM_PAGE_PATH, serveDocs } from "./routes/docs.ts";
 import { fuseRoutes } from "./routes/fuse.ts";
 import { fusionRoutes } from "./routes/fusions.ts";
 import { homeRoutes } from "./routes/home.ts";
+import { hubRoutes } from "./routes/hub.ts";
+import { linkRoutes } from "./routes/links.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { describeApi, OPENAPI_PATH } from "./routes/openapi.ts";
 import { probeRoutes } from "./routes/probes.ts";
-import { PROBLEM_PAGE_PATH, problemPage } from "./routes/problem-page.ts";
 import { onlyKnownRoutes } from "./routes/route-table.ts";
 import { type Dependencies, newRouter } from "./routes/router.ts";
 import { shardRoutes } from "./routes/shards.ts";
+import { sweepRoutes } from "./routes/sweep.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
+import { securityHeaders } from "./security-headers.ts";
 
 /** JSON bodies are small; files come under other content types and have their own limit. */
 const MAX_JSON_BYTES = 2 ** 20;
 
-/** What anyone may read: liveness, the description of the API, published models. */
-const PUBLIC = /^\/(healthz|openapi\.json|docs\/problems|models\/.*)?$/;
+/** Every content type that the routes' validators read as JSON. */
+const JSON_TYPE = /^\s*application\/([\w.-]+\+)?json\b/i;
 
 /** The whole application. Everything that is not a binding is passed in. */
 export function createApp(dependencies: Dependencies) {
@@ -30,6 +46,8 @@ export function createApp(dependencies: Dependencies) {
   app.onError((error, c) => respond(c, error));
   app.notFound((c) => respond(c, new Problem("not-found", "There is nothing at this address.")));
 
+  app.use(logRequests(dependencies));
+  app.use(securityHeaders());
   app.use(async (c, next) => {
     await next();
     const { body } = c.req.raw;
@@ -37,18 +55,10 @@ export function createApp(dependencies: Dependencies) {
       await drain((body as ReadableStream<Uint8Array>).getReader());
     }
   });
-  app.use(
-    "/models/*",
-    cors({
-      origin: "*",
-      allowMethods: ["GET", "HEAD", "OPTIONS"],
-      allowHeaders: ["Range", "If-None-Match", "If-Range"],
-      exposeHeaders: ["ETag", "Content-Range", "Accept-Ranges", "Repr-Digest", "Content-Length"],
-      maxAge: 86_400,
-    }),
-  );
-  app.use(onlyKnownRoutes(app, [OPENAPI_PATH, PROBLEM_PAGE_PATH]));
-  app.use((c, next) => (PUBLIC.test(c.req.path) && isRead(c) ? next() : requireToken(c, next)));
+  app.use(crossOrigin());
+  app.use(onlyKnownRoutes(app, [OPENAPI_PATH, DOCS_PATH, PROBLEM_PAGE_PATH]));
+  app.use(authenticate(dependencies));
+  app.use(limitRate(dependencies));
   const limitJson = bodyLimit({
     maxSize: MAX_JSON_BYTES,
     onError: () => {
@@ -57,30 +67,33 @@ export function createApp(dependencies: Dependencies) {
       });
     },
   });
-  app.use((c, next) =>
-    /^application\/json\b/i.test(c.req.header("content-type") ?? "") ? limitJson(c, next) : next(),
-  );
+  app.use((c, next) => (JSON_TYPE.test(c.req.header("content-type") ?? "") ? limitJson(c, next) : next()));
+  app.use(answerOnce(dependencies));
 
   const routed = app
     .route("/", homeRoutes())
     .route("/", checkpointRoutes(dependencies))
     .route("/", fusionRoutes(dependencies))
     .route("/", fuseRoutes())
+    // Before the models: `@name` is no id.
+    .route("/", aliasRedirects(dependencies))
     .route("/", modelRoutes(dependencies))
+    .route("/", aliasRoutes(dependencies))
+    .route("/", hubRoutes(dependencies))
     .route("/", shardRoutes(dependencies))
     .route("/", datasetRoutes(dependencies))
-    .route("/", probeRoutes(dependencies));
-  app.get(PROBLEM_PAGE_PATH, () => problemPage());
-  describeApi(app);
+    .route("/", probeRoutes(dependencies))
+    .route("/", uploadRoutes(dependencies))
+    .route("/", catalogRoutes(dependencies))
+    .route("/", sweepRoutes(dependencies))
+    .route("/", tokenRoutes(dependencies))
+    .route("/", linkRoutes(dependencies));
+  serveDocs(app, describeApi(app));
   return routed;
 }
 
 /** Types of every route, for typed clients. */
 export type AppType = ReturnType<typeof createApp>;
-
-function isRead(c: AppContext): boolean {
-  return c.req.raw.method === "GET" || c.req.raw.method === "HEAD";
-}
 
 function respond(c: AppContext, error: unknown): Response {
   const problem = problemOf(error);
@@ -91,11 +104,12 @@ function respond(c: AppContext, error: unknown): Response {
         level: "error",
         code: problem.code,
         method: c.req.method,
-        path: c.req.path,
+        path: redactText(c.req.path),
+        requestId: c.get("requestId"),
         detail: problem.message,
         cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
       }),
     );
   }
-  return renderProblem(problem, c.req.path);
+  return renderProblem(problem, c.req.path, c.get("requestId"));
 }

@@ -1,7 +1,9 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { SHARD_BYTES } from "../shared/fusion/output-shards.ts";
-import type { ModelId } from "../shared/identity.ts";
+import type { ModelId, ProbeId, ShardId } from "../shared/identity.ts";
+import type { Problem } from "../shared/problem.ts";
+import type { Principal } from "./auth/principal.ts";
 
 /** Bindings and variables of a deployment; `wrangler.toml` declares the bindings. */
 export interface Environment {
@@ -11,8 +13,25 @@ export interface Environment {
   readonly CATALOG: D1Database;
   /** Makes what is too large for one request. */
   readonly FUSE_WORKFLOW: Workflow<FuseParameters>;
+  /** Answers probes that nobody waits for. */
+  readonly PROBE_WORKFLOW: Workflow<ProbeParameters>;
   /** The administrator's bearer token. Without it the deployment accepts nothing but public reads. */
   readonly EDGEFUSE_ADMIN_TOKEN?: string;
+  /** Signs links; where it is left out, a key derived from the admin token does. Changing it ends every link. */
+  readonly EDGEFUSE_LINK_SECRET?: string;
+  /** Whose OpenID Connect tokens are accepted, and for what: JSON, see auth/oidc-rules.ts. */
+  readonly EDGEFUSE_OIDC_RULES?: unknown;
+  /** Requests a minute of one principal, in one isolate. */
+  readonly EDGEFUSE_RATE_LIMIT?: string | number;
+  /** Of these, requests that write. */
+  readonly EDGEFUSE_WRITE_RATE_LIMIT?: string | number;
+  /** Counts across the isolates of one location, where it is bound. */
+  readonly RATE_LIMITER?: RateLimit;
+  /** How S3 clients reach the bucket; with all four, uploads get presigned URLs for their parts. */
+  readonly EDGEFUSE_S3_ENDPOINT?: string;
+  readonly EDGEFUSE_S3_BUCKET?: string;
+  readonly EDGEFUSE_S3_ACCESS_KEY_ID?: string;
+  readonly EDGEFUSE_S3_SECRET_ACCESS_KEY?: string;
   readonly EDGEFUSE_MAX_UPLOAD_BYTES?: string | number;
   readonly EDGEFUSE_MEMORY_BUDGET_BYTES?: string | number;
   /** Up to so many bytes of input are fused within the request. */
@@ -29,8 +48,28 @@ export interface FuseParameters {
   readonly attempt: number;
 }
 
+/** What a probe Workflow is started with: a question in which every name is resolved. */
+export interface ProbeParameters {
+  readonly id: ProbeId;
+  readonly question: {
+    readonly a: string;
+    readonly b: string;
+    readonly shards: ShardId[];
+    readonly points: number;
+  };
+  readonly batch?: number;
+}
+
 export interface AppEnvironment {
   Bindings: Environment;
+  Variables: {
+    /** Set by logging/log-requests.ts: what the caller, the log and the problem document call this request. */
+    requestId: string;
+    /** Set by auth/authenticate.ts before any route runs. */
+    principal: Principal;
+    /** On public routes: why what was presented proves nothing. */
+    refusal?: Problem;
+  };
 }
 
 export type AppContext = Context<AppEnvironment>;
@@ -47,6 +86,10 @@ const DEFAULT_INLINE_BYTES = 64 * 2 ** 20;
 /** Longer than any part takes, also of 64 inputs. */
 const DEFAULT_STALL_SECONDS = 60;
 
+/** Far more than a person or a CI job needs, and far less than a loop without a pause sends. */
+const DEFAULT_RATE_LIMIT = 600;
+const DEFAULT_WRITE_RATE_LIMIT = 300;
+
 const limits = z.object({
   EDGEFUSE_MAX_UPLOAD_BYTES: z.coerce.number().int().min(1).default(DEFAULT_MAX_UPLOAD_BYTES),
   EDGEFUSE_MEMORY_BUDGET_BYTES: z.coerce
@@ -56,6 +99,8 @@ const limits = z.object({
     .default(DEFAULT_MEMORY_BUDGET_BYTES),
   EDGEFUSE_INLINE_BYTES: z.coerce.number().int().min(0).default(DEFAULT_INLINE_BYTES),
   EDGEFUSE_SHARD_BYTES: z.coerce.number().int().min(1).default(SHARD_BYTES),
+  EDGEFUSE_RATE_LIMIT: z.coerce.number().int().min(1).default(DEFAULT_RATE_LIMIT),
+  EDGEFUSE_WRITE_RATE_LIMIT: z.coerce.number().int().min(1).default(DEFAULT_WRITE_RATE_LIMIT),
   EDGEFUSE_STALL_SECONDS: z.coerce.number().min(1).default(DEFAULT_STALL_SECONDS),
 });
 
@@ -65,6 +110,8 @@ export interface Limits {
   readonly inlineBytes: number;
   readonly shardBytes: number;
   readonly stallSeconds: number;
+  readonly requestsPerMinute: number;
+  readonly writesPerMinute: number;
 }
 
 /** Limits of this deployment. */
@@ -76,5 +123,7 @@ export function limitsOf(environment: Environment): Limits {
     inlineBytes: parsed.EDGEFUSE_INLINE_BYTES,
     shardBytes: parsed.EDGEFUSE_SHARD_BYTES,
     stallSeconds: parsed.EDGEFUSE_STALL_SECONDS,
+    requestsPerMinute: parsed.EDGEFUSE_RATE_LIMIT,
+    writesPerMinute: parsed.EDGEFUSE_WRITE_RATE_LIMIT,
   };
 }

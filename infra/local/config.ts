@@ -17,11 +17,15 @@ interface WranglerConfig {
   main: string;
   r2_buckets: { binding: string; bucket_name: string; local_dev?: unknown }[];
   d1_databases: { binding: string; database_name: string; migrations_dir: string }[];
+  env?: unknown;
 }
 
 /** Reads `wrangler.toml` with its paths made absolute, so that a copy of it can lie elsewhere. */
 export async function readWranglerConfig(): Promise<WranglerConfig> {
-  const config = parse(await readFile(join(PROJECT_ROOT, "wrangler.toml"), "utf8")) as unknown as WranglerConfig;
+  // Deployments' environments are no concern of this machine.
+  const { env: _env, ...config } = parse(
+    await readFile(join(PROJECT_ROOT, "wrangler.toml"), "utf8"),
+  ) as unknown as WranglerConfig;
   return {
     ...config,
     main: join(PROJECT_ROOT, config.main),

@@ -27,6 +27,8 @@ export interface LocalWorkerOptions {
   readonly adminToken?: string;
   /** Variables of the deployment, such as EDGEFUSE_INLINE_BYTES. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Give the worker the S3 endpoint's credentials, so that it signs URLs for the parts of uploads. */
+  readonly presign?: boolean;
   /** Show the server's log on standard error. */
   readonly verbose?: boolean;
 }
@@ -49,9 +51,23 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
   const [code] = (await once(migrate.process, "exit")) as [number | null];
   if (code !== 0) throw new Error(`the catalog's migrations did not apply:\n${migrate.output()}`);
 
+  const url = `http://127.0.0.1:${port}`;
+  const endpoint = `${url}/cdn-cgi/local/r2/s3`;
+  const signing = {
+    EDGEFUSE_S3_ENDPOINT: endpoint,
+    EDGEFUSE_S3_BUCKET: s3.bucket,
+    EDGEFUSE_S3_ACCESS_KEY_ID: s3.accessKeyId,
+    EDGEFUSE_S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+  };
+
   const server = run(
     ["dev", ...common, "--ip", "127.0.0.1", "--port", String(port), "--show-interactive-dev-session=false"],
-    { ...environment(), ...options.variables, EDGEFUSE_ADMIN_TOKEN: adminToken },
+    {
+      ...environment(),
+      ...(options.presign === true ? signing : {}),
+      ...options.variables,
+      EDGEFUSE_ADMIN_TOKEN: adminToken,
+    },
     verbose,
   );
   const ended = once(server.process, "exit").then(() => undefined);
@@ -63,14 +79,13 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
     server.process.kill("SIGUSR2");
     await ended;
   };
-  const url = `http://127.0.0.1:${port}`;
   try {
     await untilHealthy(url, server);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, adminToken, s3: { endpoint: `${url}/cdn-cgi/local/r2/s3`, ...s3 }, ended, stop, kill };
+  return { url, adminToken, s3: { endpoint, ...s3 }, ended, stop, kill };
 }
 
 /**

@@ -41,6 +41,14 @@ export const checkpointSummary = z
     dtypes: z.array(z.string()),
     architecture: z.string().nullable().describe("Name of the architecture, such as `mlp`"),
     alignment: alignmentSchema.nullable().describe("The mask it declares to be trained under"),
+    family: z
+      .string()
+      .nullable()
+      .describe("SHA-256 over the start and the mask: equal for checkpoints that share their frozen entries"),
+    dataset: z.string().nullable().describe("Name of what it was trained on, where its metadata say so"),
+    metrics: z
+      .record(z.string(), z.number())
+      .describe("Numbers that the trainer measured, such as `validationAccuracy`"),
     createdAt: z.string().describe("RFC 3339"),
   })
   .meta({ id: "CheckpointSummary" });
@@ -55,7 +63,7 @@ export const tensorDescription = z.object({
 export const checkpointDescription = checkpointSummary
   .omit({ architecture: true })
   .extend({
-    architecture: architectureSchema.nullable(),
+    architecture: architectureSchema.nullable().describe("What it is, where its metadata say so"),
     metadata: z.record(z.string(), z.string()).describe("`__metadata__` of the file, as it is"),
     header: z.array(tensorDescription).describe("Tensors in the order of their bytes"),
   })

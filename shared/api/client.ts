@@ -1,59 +1,54 @@
-import type { CheckpointId, ModelId, ProbeId } from "../identity.ts";
-import type { CheckpointDescription, CheckpointSummary } from "./checkpoints.ts";
+import type { CheckpointId, DatasetName, ModelId, ProbeId, ShardId } from "../identity.ts";
+import type { CheckpointDescription, CheckpointSummary, CompositeCheckpoint } from "./checkpoints.ts";
+import { AliasCalls } from "./client/aliases.ts";
+import { type ClientOptions, Connection, type FileBody, queryText } from "./client/connection.ts";
+import { TokenCalls } from "./client/tokens.ts";
+import { factFields, type UploadFacts } from "./client/upload-facts.ts";
+import { UploadCalls } from "./client/uploads.ts";
 import type { DatasetDescription, PutDatasetRequest, ShardDescription } from "./datasets.ts";
 import type { CreateFusionRequest, FusionDescription, FusionPlanDescription } from "./fusions.ts";
+import type { CreateLinkRequest, SignedLink } from "./links.ts";
+import type {
+  CheckpointQuery,
+  FusionQuery,
+  ModelQuery,
+  ModelSummary,
+  ProbeQuery,
+  ProbeSummary,
+  ShardQuery,
+  SweepReport,
+  SweepRequest,
+} from "./listing.ts";
 import type { ModelManifest } from "./manifest.ts";
-import type { Page } from "./paging.ts";
-import type { CreateProbeRequest, ProbeDescription } from "./probes.ts";
-import { PROBLEM_MEDIA_TYPE, problemSchema, type ProblemDocument } from "./problem.ts";
+import type { CreateProbeRequest, PendingProbe, ProbeDescription } from "./probes.ts";
 
-export interface ClientOptions {
-  /** Address of the deployment, such as `http://127.0.0.1:8787`. */
-  readonly url: string | URL;
-  /** Bearer token; public reads need none. */
-  readonly token?: string;
-  readonly fetch?: typeof fetch;
-  /** Pauses before a retry. */
-  readonly wait?: (milliseconds: number) => Promise<void>;
-}
-
-/** How often a deployment that is out of memory for the moment is asked. */
-const ATTEMPTS = 6;
 /** Between two looks at a fusion. */
 const POLL_MS = 500;
-
-/** `Retry-After` in seconds, within reason; dates are not used by this API. */
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return 1000 * Math.min(30, Number.isFinite(seconds) && seconds > 0 ? seconds : 2);
-}
-
-/** A problem that a deployment answered with, or an answer that was none of ours. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-  /** Stable name of the kind of problem; `unexpected-response` where the answer was not a problem document. */
-  readonly code: string;
-  readonly status: number;
-  readonly detail: string;
-  /** The whole document, with particulars such as `differences`. */
-  readonly problem: ProblemDocument | undefined;
-
-  constructor(request: string, status: number, problem: ProblemDocument | undefined) {
-    const detail = problem?.detail ?? `HTTP ${status} without a problem document`;
-    super(`${request}: ${detail}`);
-    this.code = problem?.code ?? "unexpected-response";
-    this.status = status;
-    this.detail = detail;
-    this.problem = problem;
-  }
-}
+/** How long one request waits for a probe. */
+const PROBE_WAIT_SECONDS = 20;
 
 /** Files of a published model. */
 export type ModelFile = "model.safetensors" | "manifest.json" | "model.json" | "weights.bin";
 
+/** What a list shall hold, and how many entries a page; pages are followed to the last. */
+export type Filter<Query> = Partial<Omit<Query, "cursor">>;
+
+/** A model as it is found by a name: an alias at one of its versions, or `models/<id>`. */
+export interface RepositoryDescription {
+  /** Id of the model. */
+  readonly sha: ModelId;
+  readonly private: boolean;
+  /** The files it has: one `model.safetensors`, or shards and their index; the TF.js form where it has one. */
+  readonly siblings: readonly { readonly rfilename: string }[];
+}
+
 /**
  * A typed client of the worker's API. Every method throws {@link ApiError} where the deployment answers with a problem,
- * after some patience with one that is out of memory for the moment; what `fetch` throws passes through.
+ * after some patience with one that is busy (429, 503 and their `Retry-After`) or does not answer; what `fetch` throws
+ * passes through after that. A repetition never does a thing twice.
+ *
+ * What is made of bytes is asked for here; names and tokens have calls of their own, {@link EdgefuseClient.aliases} and
+ * {@link EdgefuseClient.tokens}, and so have {@link EdgefuseClient.uploads} in parts.
  * @example
  * ```ts
  * const client = new EdgefuseClient({ url, token });
@@ -64,70 +59,107 @@ export type ModelFile = "model.safetensors" | "manifest.json" | "model.json" | "
  * ```
  */
 export class EdgefuseClient {
-  readonly #url: URL;
-  readonly #token: string | undefined;
-  readonly #fetch: typeof fetch;
-  readonly #wait: (milliseconds: number) => Promise<void>;
+  readonly aliases: AliasCalls;
+  readonly tokens: TokenCalls;
+  readonly uploads: UploadCalls;
+  readonly #connection: Connection;
 
   constructor(options: ClientOptions) {
-    this.#url = new URL(options.url);
-    this.#token = options.token;
-    // Called without a receiver, as browsers and workerd demand of their own fetch.
-    this.#fetch = options.fetch ?? ((...parameters) => fetch(...parameters));
-    this.#wait = options.wait ?? ((milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)));
+    this.#connection = new Connection(options);
+    this.aliases = new AliasCalls(this.#connection);
+    this.tokens = new TokenCalls(this.#connection);
+    this.uploads = new UploadCalls(this.#connection);
   }
 
   /** @param file a whole safetensors file */
-  async uploadCheckpoint(file: Uint8Array<ArrayBuffer> | Blob): Promise<CheckpointDescription> {
-    return this.#json("POST", "/v1/checkpoints", file);
+  async uploadCheckpoint(file: FileBody, facts: UploadFacts = {}): Promise<CheckpointDescription> {
+    return this.#connection.json("POST", "/v1/checkpoints", { body: file, headers: factFields(facts) });
   }
 
   /** @param key of an object uploaded through S3 */
   async registerCheckpoint(key: string): Promise<CheckpointDescription> {
-    return this.#json("POST", "/v1/checkpoints", { key });
+    return this.#connection.json("POST", "/v1/checkpoints", { body: { key } });
+  }
+
+  /** Registers a sharded checkpoint, whose files are registered already. */
+  async registerComposite(composite: CompositeCheckpoint): Promise<CheckpointDescription> {
+    return this.#connection.json("POST", "/v1/checkpoints", { body: composite });
   }
 
   async describeCheckpoint(id: CheckpointId): Promise<CheckpointDescription> {
-    return this.#json("GET", `/v1/checkpoints/${id}`);
+    return this.#connection.json("GET", `/v1/checkpoints/${id}`);
   }
 
-  /** Every checkpoint, newest first, page by page. */
-  async *listCheckpoints(pageSize = 100): AsyncGenerator<CheckpointSummary> {
-    for (let cursor: string | null = ""; cursor !== null;) {
-      const query: string = cursor === "" ? "" : `&cursor=${cursor}`;
-      const page: Page<CheckpointSummary> = await this.#json("GET", `/v1/checkpoints?limit=${pageSize}${query}`);
-      yield* page.items;
-      cursor = page.next;
-    }
+  /** Checkpoints, newest first. */
+  listCheckpoints(filter: Filter<CheckpointQuery> = {}): AsyncGenerator<CheckpointSummary> {
+    return this.#connection.pages("/v1/checkpoints", filter);
+  }
+
+  /** @throws ApiError `still-needed`, with `neededBy`, where a recipe or a probe needs it */
+  async deleteCheckpoint(id: CheckpointId): Promise<void> {
+    return this.#connection.delete(`/v1/checkpoints/${id}`);
   }
 
   /** @param file a whole safetensors file with `x` and `y` */
-  async uploadShard(file: Uint8Array<ArrayBuffer> | Blob): Promise<ShardDescription> {
-    return this.#json("POST", "/v1/shards", file);
+  async uploadShard(file: FileBody, facts: UploadFacts = {}): Promise<ShardDescription> {
+    return this.#connection.json("POST", "/v1/shards", { body: file, headers: factFields(facts) });
   }
 
   /** @param key of an object uploaded through S3 */
   async registerShard(key: string): Promise<ShardDescription> {
-    return this.#json("POST", "/v1/shards", { key });
+    return this.#connection.json("POST", "/v1/shards", { body: { key } });
+  }
+
+  async describeShard(id: ShardId): Promise<ShardDescription> {
+    return this.#connection.json("GET", `/v1/shards/${id}`);
+  }
+
+  /** Shards, newest first. */
+  listShards(filter: Filter<ShardQuery> = {}): AsyncGenerator<ShardDescription> {
+    return this.#connection.pages("/v1/shards", filter);
+  }
+
+  /** @throws ApiError `still-needed` */
+  async deleteShard(id: ShardId): Promise<void> {
+    return this.#connection.delete(`/v1/shards/${id}`);
   }
 
   /** Names a list of shards; the same list is the same version. */
   async putDataset(name: string, request: PutDatasetRequest): Promise<DatasetDescription> {
-    return this.#json("PUT", `/v1/datasets/${encodeURIComponent(name)}`, request);
+    return this.#connection.json("PUT", `/v1/datasets/${encodeURIComponent(name)}`, { body: request });
   }
 
   /** @param version the latest where left out */
   async describeDataset(name: string, version?: number): Promise<DatasetDescription> {
-    const query = version === undefined ? "" : `?version=${version}`;
-    return this.#json("GET", `/v1/datasets/${encodeURIComponent(name)}${query}`);
+    return this.#connection.json("GET", `/v1/datasets/${encodeURIComponent(name)}${queryText({ version })}`);
   }
 
-  async createFusion(request: CreateFusionRequest): Promise<FusionDescription> {
-    return this.#json("POST", "/v1/fusions", request);
+  /** The latest version of each dataset. */
+  listDatasets(pageSize?: number): AsyncGenerator<DatasetDescription> {
+    return this.#connection.pages("/v1/datasets", { limit: pageSize });
+  }
+
+  /** Deletes a dataset, all versions; its shards stay. */
+  async deleteDataset(name: DatasetName): Promise<void> {
+    return this.#connection.delete(`/v1/datasets/${name}`);
+  }
+
+  /**
+   * Fuses by a recipe. Ask for `visibility: "private"` to keep the model from anonymous readers.
+   * @param waitSeconds that the answer may take where the fusion takes longer than a request
+   */
+  async createFusion(request: CreateFusionRequest, waitSeconds?: number): Promise<FusionDescription> {
+    const headers = waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` };
+    return this.#connection.json("POST", "/v1/fusions", { body: request, headers });
   }
 
   async describeFusion(id: ModelId): Promise<FusionDescription> {
-    return this.#json("GET", `/v1/fusions/${id}`);
+    return this.#connection.json("GET", `/v1/fusions/${id}`);
+  }
+
+  /** Fusions without a result first, then those that succeeded; each newest first. */
+  listFusions(filter: Filter<FusionQuery> = {}): AsyncGenerator<FusionDescription> {
+    return this.#connection.pages("/v1/fusions", filter);
   }
 
   /**
@@ -142,78 +174,117 @@ export class EdgefuseClient {
       const fusion = await this.describeFusion(id);
       onProgress(fusion);
       if (fusion.state !== "queued" && fusion.state !== "running") return fusion;
-      await this.#wait(POLL_MS);
+      await this.#connection.wait(POLL_MS);
     }
   }
 
   /** Cancels a fusion that is queued or running. */
   async cancelFusion(id: ModelId): Promise<FusionDescription> {
-    return this.#json("DELETE", `/v1/fusions/${id}`);
+    return this.#connection.json("DELETE", `/v1/fusions/${id}`);
   }
 
   /** What a recipe comes to, tensor by tensor; nothing is fused. */
   async planFusion(recipe: CreateFusionRequest["recipe"]): Promise<FusionPlanDescription> {
-    return this.#json("POST", "/v1/fusions/plan", { recipe });
+    return this.#connection.json("POST", "/v1/fusions/plan", { body: { recipe } });
   }
 
+  /** The same of a fusion that was asked for. */
+  async fetchPlan(id: ModelId): Promise<FusionPlanDescription> {
+    return this.#connection.json("GET", `/v1/fusions/${id}/plan`);
+  }
+
+  /** Measures a barrier within the request. */
   async createProbe(request: CreateProbeRequest): Promise<ProbeDescription> {
-    return this.#json("POST", "/v1/probes", request);
+    return this.#connection.json("POST", "/v1/probes", { body: request });
+  }
+
+  /** Has a barrier measured in the background, however long that takes; see {@link EdgefuseClient.waitForProbe}. */
+  async startProbe(request: CreateProbeRequest): Promise<ProbeDescription | PendingProbe> {
+    return this.#connection.json("POST", "/v1/probes", { body: request, headers: { prefer: "respond-async" } });
+  }
+
+  /** @throws ApiError why it could not be answered, where that is so */
+  async waitForProbe(id: ProbeId): Promise<ProbeDescription> {
+    for (;;) {
+      const headers = { prefer: `wait=${PROBE_WAIT_SECONDS}` };
+      const probe: ProbeDescription | PendingProbe = await this.#connection.json("GET", `/v1/probes/${id}`, {
+        headers,
+      });
+      if (!("state" in probe)) return probe;
+      await this.#connection.wait(POLL_MS);
+    }
+  }
+
+  /** Probes, newest first. */
+  listProbes(filter: Filter<ProbeQuery> = {}): AsyncGenerator<ProbeSummary> {
+    return this.#connection.pages("/v1/probes", filter);
+  }
+
+  async describeProbe(id: ProbeId): Promise<ProbeDescription | PendingProbe> {
+    return this.#connection.json("GET", `/v1/probes/${id}`);
   }
 
   /** The picture of a probe, as SVG. */
   async fetchChart(id: ProbeId): Promise<string> {
-    return (await this.#send("GET", `/v1/probes/${id}/barrier.svg`)).text();
+    return (await this.#connection.send("GET", `/v1/probes/${id}/barrier.svg`)).text();
   }
 
-  /** Address of a published model's file; public. */
+  /** Address of a published model's file; whether the public may read it is the model's visibility. */
   modelUrl(id: ModelId, file: ModelFile): string {
-    return this.#address(`/models/${id}/${file}`).href;
+    return this.#connection.address(`/models/${id}/${file}`).href;
   }
 
   /** A published model as safetensors, whole. */
   async fetchModel(id: ModelId): Promise<Uint8Array<ArrayBuffer>> {
-    const response = await this.#send("GET", `/models/${id}/model.safetensors`);
+    const response = await this.#connection.send("GET", `/models/${id}/model.safetensors`);
     return new Uint8Array(await response.arrayBuffer());
   }
 
   async fetchManifest(id: ModelId): Promise<ModelManifest> {
-    return this.#json("GET", `/models/${id}/manifest.json`);
+    return this.#connection.json("GET", `/models/${id}/manifest.json`);
   }
 
-  async #json<Answer>(method: string, path: string, body?: object): Promise<Answer> {
-    // The deployment's own schemas made the answer; it is not checked a second time.
-    return (await (await this.#send(method, path, body)).json()) as Answer;
+  /**
+   * The model that a name stands for, and its files. Needs no token for public models.
+   * @param name `digits`, `team/digits` or `models/<id>`
+   * @param revision `main`, a version such as `v3`, or the id of a model that the alias pointed at
+   */
+  async describeRepository(name: string, revision = "main"): Promise<RepositoryDescription> {
+    return this.#connection.json("GET", `/api/models/${name}/revision/${encodeURIComponent(revision)}`);
   }
 
-  async #send(method: string, path: string, body?: object): Promise<Response> {
-    const headers = new Headers();
-    if (this.#token !== undefined) headers.set("authorization", `Bearer ${this.#token}`);
-    const isFile = body instanceof Uint8Array || body instanceof Blob;
-    if (body !== undefined) headers.set("content-type", isFile ? "application/octet-stream" : "application/json");
-    const request: RequestInit = { method, headers };
-    if (body !== undefined) request.body = isFile ? (body as Uint8Array<ArrayBuffer> | Blob) : JSON.stringify(body);
-
-    for (let attempt = 1; ; attempt++) {
-      const response = await this.#fetch(this.#address(path), request);
-      if (response.ok) return response;
-      const problem = await readProblem(response);
-      // Every call is idempotent: equal bytes, equal recipes and equal questions have one answer.
-      if (response.status !== 503 || attempt === ATTEMPTS) {
-        throw new ApiError(`${method} ${path}`, response.status, problem);
-      }
-      await this.#wait(retryAfterMs(response));
-    }
+  /** Stored models, newest first. */
+  listModels(filter: Filter<ModelQuery> = {}): AsyncGenerator<ModelSummary> {
+    return this.#connection.pages("/v1/models", filter);
   }
 
-  #address(path: string): URL {
-    return new URL(this.#url.pathname.replace(/\/$/, "") + path, this.#url);
+  /** @throws ApiError `still-needed` where an alias or a probe needs it */
+  async deleteModel(id: ModelId): Promise<void> {
+    return this.#connection.delete(`/v1/models/${id}`);
   }
-}
 
-async function readProblem(response: Response): Promise<ProblemDocument | undefined> {
-  if (!(response.headers.get("content-type") ?? "").startsWith(PROBLEM_MEDIA_TYPE)) {
-    await response.body?.cancel();
-    return undefined;
+  /** A link that opens a private model to whoever has it, for a while. */
+  async createLink(id: ModelId, request: CreateLinkRequest): Promise<SignedLink> {
+    return this.#connection.json("POST", `/v1/models/${id}/links`, { body: request, once: true });
   }
-  return problemSchema.safeParse(await response.json()).data;
+
+  /** Looks for what nothing refers to, and removes it unless this is a dry run; takes the scope `admin`. */
+  async sweep(request: SweepRequest = {}): Promise<SweepReport> {
+    return this.#connection.json("POST", "/v1/sweep", { body: request });
+  }
+
+  /**
+   * Any address of the deployment, with the token and the client's patience: for ranges, entity tags and streams.
+   * @param accept a status beside 2xx that is an answer too, such as 304
+   */
+  async open(
+    path: string,
+    {
+      method = "GET",
+      headers = {},
+      accept,
+    }: { method?: "GET" | "HEAD"; headers?: Record<string, string>; accept?: number } = {},
+  ): Promise<Response> {
+    return this.#connection.send(method, path, { headers, accept });
+  }
 }

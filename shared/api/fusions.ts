@@ -4,6 +4,12 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { recipeSchema } from "../recipe/schema.ts";
 import { problemSchema } from "./problem.ts";
 
+export const visibilitySchema = z
+  .enum(["public", "private"])
+  .describe("Anyone reads a `public` model; a `private` one takes the scope `read` or a signed link");
+
+export type Visibility = z.infer<typeof visibilitySchema>;
+
 /** What to fuse. The recipe is checked by `parseRecipe`, which also canonicalizes it. */
 export const createFusionRequest = z
   .strictObject({
@@ -12,6 +18,12 @@ export const createFusionRequest = z
       .enum(["eager", "lazy"])
       .default("eager")
       .describe("`eager` stores the model; `lazy` computes what is read of it, when it is read"),
+    visibility: visibilitySchema
+      .optional()
+      .describe(
+        "Where it is left out, a new model is public and one that is there stays as it is. To make a private model " +
+          "public takes the scope `publish`; a public one stays public",
+      ),
   })
   .meta({ id: "CreateFusionRequest" });
 
@@ -37,6 +49,7 @@ export const fusionDescription = z
     sha256: z.string().nullable().describe("Of model.safetensors, lower-case hex; null until the model is stored"),
     progress: fusionProgress,
     problem: problemSchema.nullable().describe("Why the fusion failed"),
+    visibility: visibilitySchema,
     createdAt: z.string(),
     links: z.object({
       self: z.string(),

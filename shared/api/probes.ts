@@ -44,6 +44,16 @@ export const probeDescription = z
   })
   .meta({ id: "Probe" });
 
+/** A probe that is being answered in the background. */
+export const pendingProbe = z
+  .object({
+    id: probeId,
+    state: z.literal("running"),
+    links: z.object({ self: z.string().describe("Where the answer will be") }),
+  })
+  .meta({ id: "PendingProbe" });
+
+export type PendingProbe = z.infer<typeof pendingProbe>;
 export type CreateProbeRequest = z.input<typeof createProbeRequest>;
 export type ProbeQuestion = z.output<typeof createProbeRequest>;
 export type ProbeDescription = z.infer<typeof probeDescription>;

@@ -8,6 +8,7 @@ export const problemSchema = z
     status: z.int(),
     code: z.string().describe("Stable name of the kind of problem"),
     detail: z.string(),
+    requestId: z.string().optional().describe("`x-request-id` of the answer, by which a log can be searched"),
     errors: z
       .array(z.object({ pointer: z.string().describe("JSON Pointer (RFC 6901) into the request"), detail: z.string() }))
       .optional(),

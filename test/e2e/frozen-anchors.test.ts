@@ -3,20 +3,22 @@ import { expect, it } from "vitest";
 import { frozenMask } from "../../shared/alignment/mask.ts";
 import { buildModel, initialWeights, readArchitecture } from "../../shared/models/index.ts";
 import { decodeSafetensors } from "../../shared/safetensors/index.ts";
-import { type FamilyOptions, trainFamily } from "../../trainer/training/run-family.ts";
+import { sgd } from "../../trainer/training/regime.ts";
+import { type FamilyOptions, mlpFor, trainFamily } from "../../trainer/training/run-family.ts";
 import { expectedFusion } from "../support/expected-fusion.ts";
 import { wasmEngine } from "../support/wasm-engine.ts";
 import { tinyDataset } from "../trainer/training/tiny-dataset.ts";
 
 it("keeps the frozen entries bit-equal to the initial weights, from training to the fused file", async () => {
+  const dataset = tinyDataset();
   const family: FamilyOptions = {
-    dataset: tinyDataset(),
-    hidden: [24, 16],
+    dataset,
+    architecture: mlpFor(dataset, [24, 16]),
     seed: 5n,
     maskSeed: 77n,
     fixedRatio: 0.4,
     models: 3,
-    regime: { learningRate: 0.05, momentum: 0.9, batch: 32, epochs: 3 },
+    regime: { learningRate: 0.05, ...sgd(0.9), batch: 32, epochs: 3 },
   };
   const members = await trainFamily(family);
   const inputs = members.map(({ file }, index) => ({

@@ -91,5 +91,11 @@ describe("the README", () => {
     expect(stdout).toContain('"verified":true');
     expect(stdout).toContain('"code":"checkpoint-not-found"');
     expect(stdout).toMatch(/\D8\n/); // bytes of the range
+    expect(await readFile(join(folder, "pulled.safetensors"))).toEqual(fused);
+    const hidden = await readFile(join(folder, "private.safetensors"));
+    expect([hidden.length, hidden.equals(fused)]).toEqual([fused.length, false]);
+    expect(stdout).toContain("parameterCount"); // what Hugging Face's client read
+    // A token is shown once, to whoever made it.
+    expect(stdout).not.toMatch(/ef_[\w-]{43}/);
   }, 300_000);
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EdgefuseClient } from "../../shared/api/index.ts";
 import { encodeShard } from "../../shared/evaluation/shard.ts";
 import type { CheckpointId, ShardId } from "../../shared/identity.ts";
-import { encodeSafetensors } from "../../shared/safetensors/index.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../shared/safetensors/index.ts";
 import { f32Checkpoint, linearModel } from "../support/checkpoint-files.ts";
 import { startWorker, type WorkerHarness } from "../support/worker-harness.ts";
 
@@ -180,6 +180,51 @@ describe("a probe", () => {
     });
     const probe = await client.createProbe({ a, b: fusion.id, dataset: "tiny", points: 2 });
     expect(probe.points[1]?.accuracy).toBe(oracle(0.5).accuracy);
+  });
+
+  it("takes sharded checkpoints as ends, and answers as for the one file that they amount to", async () => {
+    const { header, bytes } = decodeSafetensors(linearModel(KERNELS[1], [-1, 0.25]));
+    const weight_map: Record<string, string> = {};
+    const files: Record<string, string> = {};
+    for (const [at, tensor] of header.tensors.entries()) {
+      const name = `model-0000${at + 1}-of-00002.safetensors`;
+      const { dtype, shape } = tensor;
+      const file = encodeSafetensors(new Map([[tensor.name, { dtype, shape, data: bytes(tensor) }]]), header.metadata);
+      weight_map[tensor.name] = name;
+      files[name] = (await client.uploadCheckpoint(file)).id;
+    }
+    const registered = await worker.fetch("/v1/checkpoints", {
+      method: "POST",
+      body: JSON.stringify({ index: { metadata: {}, weight_map }, shards: files }),
+      headers: { "content-type": "application/json" },
+    });
+    const { id: sharded } = (await registered.json()) as { id: CheckpointId };
+    expect([registered.status, Object.keys(files)]).toEqual([201, expect.objectContaining({ length: 2 })]);
+    const whole = await client.createProbe({ a, b, dataset: "tiny", points: 6 });
+    const probe = await client.createProbe({ a, b: sharded, dataset: "tiny", points: 6 });
+    expect(probe.b).toBe(sharded);
+    expect(probe.points).toEqual(whole.points);
+    const back = await client.createProbe({ a: sharded, b: a, dataset: "tiny", points: 6 });
+    expect(back.points.map(({ accuracy }) => accuracy)).toEqual(
+      whole.points.map(({ accuracy }) => accuracy).toReversed(),
+    );
+  });
+
+  it("says which shard's object is lost", async () => {
+    const file = encodeSafetensors(
+      new Map([["w", { dtype: "F32", shape: [1], data: new Uint8Array(4) }]]),
+      decodeSafetensors(linearModel(KERNELS[0], [0, 0])).header.metadata,
+    );
+    const { id } = await client.uploadCheckpoint(file);
+    const index = { metadata: {}, weight_map: { w: "w.safetensors" } };
+    const registered = await worker.fetch("/v1/checkpoints", {
+      method: "POST",
+      body: JSON.stringify({ index, shards: { "w.safetensors": id } }),
+      headers: { "content-type": "application/json" },
+    });
+    const { id: sharded } = (await registered.json()) as { id: CheckpointId };
+    await worker.environment.BUCKET.delete(`checkpoints/${id}.safetensors`);
+    await refusedProbe({ a, b: sharded, dataset: "tiny", points: 7 }, 404, "object-not-found");
   });
 
   it("is refused where it makes no sense, and nothing is stored", async () => {

@@ -94,7 +94,8 @@ describe("a fusion that is too large for one request", () => {
     await expectNothingLeft(id, uploadId, part);
     const again = await worker.fetch(`/v1/fusions/${id}`, { method: "DELETE" });
     expect([again.status, await again.json()]).toEqual([409, expect.objectContaining({ code: "fusion-finished" })]);
-    expect((await worker.fetch(`/models/${id}/model.safetensors`)).status).toBe(404);
+    const read = await worker.fetch(`/models/${id}/model.safetensors`);
+    expect([read.status, await read.json()]).toEqual([409, expect.objectContaining({ code: "fusion-cancelled" })]);
   });
 
   it("answers 202, shows its progress, and makes the bytes that the core makes", async () => {

@@ -1,14 +1,24 @@
 import { env } from "cloudflare:workers";
-import catalog from "../../infra/migrations/0001_catalog.sql?raw";
-import fusions from "../../infra/migrations/0002_fusions.sql?raw";
 import type { Environment } from "../../worker/environment.ts";
+
+/** Every migration there is, in order. */
+const migrations = import.meta.glob<string>("../../infra/migrations/*.sql", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
 
 /** The bindings of this test's worker. */
 export const bindings = env as unknown as Environment;
 
 /** Gives the test's empty catalog its tables. */
 export async function migrate(): Promise<void> {
-  const statements = `${catalog};${fusions}`.replaceAll(/--.*$/gm, "").split(";");
+  const files = Object.keys(migrations).sort();
+  const statements = files
+    .map((file) => migrations[file] ?? "")
+    .join(";")
+    .replaceAll(/--.*$/gm, "")
+    .split(";");
   for (const statement of statements) {
     if (statement.trim() !== "") await bindings.CATALOG.prepare(statement).run();
   }

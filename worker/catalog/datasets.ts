@@ -2,6 +2,7 @@ import type { DatasetDescription } from "../../shared/api/datasets.ts";
 import type { Page } from "../../shared/api/paging.ts";
 import type { DatasetName, ShardId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
+import { hasChanged } from "./changes.ts";
 import { beforeSeq, pageFromRows, type PageRequest } from "./paging.ts";
 
 interface Row {
@@ -16,21 +17,21 @@ interface Row {
 
 /** @returns false where this version exists, so that the caller decides again on what is there now */
 export async function insertDataset(catalog: D1Database, dataset: DatasetDescription): Promise<boolean> {
-  const { meta } = await catalog
-    .prepare(
-      `INSERT INTO datasets (name, version, shards, samples, input_shape, created_at)
+  return hasChanged(
+    catalog
+      .prepare(
+        `INSERT INTO datasets (name, version, shards, samples, input_shape, created_at)
        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name, version) DO NOTHING`,
-    )
-    .bind(
-      dataset.name,
-      dataset.version,
-      JSON.stringify(dataset.shards),
-      dataset.samples,
-      JSON.stringify(dataset.inputShape),
-      dataset.createdAt,
-    )
-    .run();
-  return meta.changes > 0;
+      )
+      .bind(
+        dataset.name,
+        dataset.version,
+        JSON.stringify(dataset.shards),
+        dataset.samples,
+        JSON.stringify(dataset.inputShape),
+        dataset.createdAt,
+      ),
+  );
 }
 
 /** @param version the latest where undefined */
@@ -45,6 +46,18 @@ export async function findDataset(
       : catalog.prepare("SELECT * FROM datasets WHERE name = ? AND version = ?").bind(name, version);
   const row = await statement.first<Row>();
   return row === null ? undefined : descriptionOf(row);
+}
+
+/** The last version that there ever was, also of what was deleted since; 0 where there was none. */
+export async function lastVersion(catalog: D1Database, name: DatasetName): Promise<number> {
+  const row = await catalog
+    .prepare(
+      `SELECT MAX(version) AS version FROM
+         (SELECT version FROM datasets WHERE name = ?1 UNION ALL SELECT version FROM deleted_datasets WHERE name = ?1)`,
+    )
+    .bind(name)
+    .first<{ version: number | null }>();
+  return row?.version ?? 0;
 }
 
 /** @throws Problem `dataset-not-found` */

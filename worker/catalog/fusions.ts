@@ -1,82 +1,76 @@
 import type { ProblemDocument } from "../../shared/api/problem.ts";
 import type { ModelId } from "../../shared/identity.ts";
-import type { Recipe } from "../../shared/recipe/recipe.ts";
+import { hasChanged } from "./changes.ts";
+import { type RecipeFile, recipeFileOf, type RecipeFileRow } from "./recipe-file.ts";
 
 /** States of a fusion that is not stored; one that succeeded is a model. */
 export type PendingState = "lazy" | "queued" | "running" | "failed" | "cancelled";
 
 /** A fusion whose model is not stored: lazy, being made, or ended without a result. */
-export interface FusionRecord {
-  readonly id: ModelId;
-  readonly recipe: Recipe;
+export interface FusionRecord extends RecipeFile {
   readonly state: PendingState;
   /** Counts the Workflow instances that were started for it. */
   readonly attempt: number;
-  readonly bytes: number;
-  readonly dataOffset: number;
   readonly hasWeightsForm: boolean;
   readonly partBytes: number;
+  /** Which version of each object the fusion was planned over. */
+  readonly etags: Readonly<Record<string, string>>;
   /** Of the multipart upload under way. */
   readonly uploadId: string | null;
   readonly problem: ProblemDocument | null;
-  readonly createdAt: string;
   readonly updatedAt: string;
 }
 
-interface Row {
-  id: string;
-  recipe: string;
+interface Row extends RecipeFileRow {
   state: PendingState;
   attempt: number;
-  bytes: number;
-  data_offset: number;
   has_weights_form: number;
   part_bytes: number;
+  etags: string;
   upload_id: string | null;
   problem: string | null;
-  created_at: string;
   updated_at: string;
 }
 
 /** @returns false where there is one already, which stays as it is */
 export async function insertFusion(catalog: D1Database, fusion: FusionRecord): Promise<boolean> {
-  const { meta } = await catalog
-    .prepare(
-      `INSERT INTO fusions
-         (id, recipe, state, attempt, bytes, data_offset, has_weights_form, part_bytes, created_at, updated_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-    )
-    .bind(
-      fusion.id,
-      JSON.stringify(fusion.recipe),
-      fusion.state,
-      fusion.attempt,
-      fusion.bytes,
-      fusion.dataOffset,
-      fusion.hasWeightsForm ? 1 : 0,
-      fusion.partBytes,
-      fusion.createdAt,
-      fusion.updatedAt,
-    )
-    .run();
-  return meta.changes > 0;
+  return hasChanged(
+    catalog
+      .prepare(
+        `INSERT INTO fusions
+         (id, recipe, state, attempt, bytes, data_offset, has_weights_form, part_bytes, etags, visibility, created_at,
+          updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      )
+      .bind(
+        fusion.id,
+        JSON.stringify(fusion.recipe),
+        fusion.state,
+        fusion.attempt,
+        fusion.bytes,
+        fusion.dataOffset,
+        fusion.hasWeightsForm ? 1 : 0,
+        fusion.partBytes,
+        JSON.stringify(fusion.etags),
+        fusion.visibility,
+        fusion.createdAt,
+        fusion.updatedAt,
+      ),
+  );
 }
 
 export async function findFusion(catalog: D1Database, id: ModelId): Promise<FusionRecord | undefined> {
   const row = await catalog.prepare("SELECT * FROM fusions WHERE id = ?").bind(id).first<Row>();
   if (row === null) return undefined;
   return {
-    id: row.id as ModelId,
-    recipe: JSON.parse(row.recipe) as Recipe,
+    ...recipeFileOf(row),
     state: row.state,
     attempt: row.attempt,
-    bytes: row.bytes,
-    dataOffset: row.data_offset,
     hasWeightsForm: row.has_weights_form !== 0,
     partBytes: row.part_bytes,
+    etags: JSON.parse(row.etags) as Record<string, string>,
     uploadId: row.upload_id,
     problem: row.problem === null ? null : (JSON.parse(row.problem) as ProblemDocument),
-    createdAt: row.created_at,
     updatedAt: row.updated_at,
   };
 }
@@ -84,21 +78,38 @@ export async function findFusion(catalog: D1Database, id: ModelId): Promise<Fusi
 /**
  * Claims the next attempt: compare-and-swap on what the caller has seen, so that of several who want to start or take
  * over a fusion, one does.
+ * @param etags versions that a fusion that is begun anew was planned over; one that is taken over keeps its own
  * @returns whether this caller is the one
  */
 export async function claimAttempt(
   catalog: D1Database,
   { id, attempt, state }: Pick<FusionRecord, "id" | "attempt" | "state">,
   at: string,
+  etags?: FusionRecord["etags"],
 ): Promise<boolean> {
-  const { meta } = await catalog
+  return hasChanged(
+    catalog
+      .prepare(
+        `UPDATE fusions
+         SET state = 'queued', attempt = attempt + 1, problem = NULL, etags = COALESCE(?, etags), updated_at = ?
+         WHERE id = ? AND attempt = ? AND state = ?`,
+      )
+      .bind(etags === undefined ? null : JSON.stringify(etags), at, id, attempt, state),
+  );
+}
+
+/** Makes a fusion lazy that nobody is making: one that failed, was cancelled, or was planned over other versions. */
+export async function renewLazy(
+  catalog: D1Database,
+  { id, etags, updatedAt }: Pick<FusionRecord, "id" | "etags" | "updatedAt">,
+): Promise<void> {
+  await catalog
     .prepare(
-      `UPDATE fusions SET state = 'queued', attempt = attempt + 1, problem = NULL, updated_at = ?
-       WHERE id = ? AND attempt = ? AND state = ?`,
+      `UPDATE fusions SET state = 'lazy', problem = NULL, etags = ?, updated_at = ?
+       WHERE id = ? AND state IN ('lazy', 'failed', 'cancelled')`,
     )
-    .bind(at, id, attempt, state)
+    .bind(JSON.stringify(etags), updatedAt, id)
     .run();
-  return meta.changes > 0;
 }
 
 /** What an attempt may write while it is the current one and nobody cancelled it. */
@@ -110,11 +121,9 @@ export async function touchFusion(
   { id, attempt }: { id: ModelId; attempt: number },
   at: string,
 ): Promise<boolean> {
-  const { meta } = await catalog
-    .prepare(`UPDATE fusions SET state = 'running', updated_at = ? WHERE ${CURRENT}`)
-    .bind(at, id, attempt)
-    .run();
-  return meta.changes > 0;
+  return hasChanged(
+    catalog.prepare(`UPDATE fusions SET state = 'running', updated_at = ? WHERE ${CURRENT}`).bind(at, id, attempt),
+  );
 }
 
 /** Records the multipart upload, unless there is one or the attempt is not the current one. */
@@ -123,11 +132,11 @@ export async function recordUpload(
   { id, attempt }: { id: ModelId; attempt: number },
   uploadId: string,
 ): Promise<boolean> {
-  const { meta } = await catalog
-    .prepare(`UPDATE fusions SET upload_id = ? WHERE ${CURRENT} AND upload_id IS NULL`)
-    .bind(uploadId, id, attempt)
-    .run();
-  return meta.changes > 0;
+  return hasChanged(
+    catalog
+      .prepare(`UPDATE fusions SET upload_id = ? WHERE ${CURRENT} AND upload_id IS NULL`)
+      .bind(uploadId, id, attempt),
+  );
 }
 
 /**

@@ -5,6 +5,7 @@ import { findModel } from "../catalog/models.ts";
 import { type Environment, limitsOf } from "../environment.ts";
 import { modelKey } from "../objects/keys.ts";
 import { problemDocument } from "../problems/render.ts";
+import type { PreparedFusion } from "./prepare.ts";
 import { discardModel } from "./publish.ts";
 import { discardScratch } from "./statistics-steps.ts";
 
@@ -33,22 +34,27 @@ export async function startAttempt(
 }
 
 /** Starts a fusion anew, whatever it was: lazy, failed, cancelled. Of several who ask at once, one starts it. */
-export async function restart(environment: Environment, fusion: FusionRecord, now: () => Date): Promise<void> {
-  if (await claimAttempt(environment.CATALOG, fusion, now().toISOString())) {
+export async function restart(
+  environment: Environment,
+  fusion: FusionRecord,
+  { etags }: Pick<PreparedFusion, "etags">,
+  now: () => Date,
+): Promise<void> {
+  if (await claimAttempt(environment.CATALOG, fusion, now().toISOString(), etags)) {
     await startAttempt(environment, fusion.id, fusion.attempt + 1, now);
   }
 }
 
 /**
  * Takes a fusion over that should be running and has shown no sign of life for long: the worker was killed, and its
- * platform does not go on by itself. The new attempt makes only the parts that are not there yet.
+ * platform does not go on by itself. The new attempt makes only the parts that are not there yet, from the same versions
+ * of the inputs. Should the earlier attempt be alive after all, it finds itself superseded and ends.
  */
 export async function keepGoing(environment: Environment, fusion: FusionRecord, now: () => Date): Promise<void> {
   if (fusion.state !== "queued" && fusion.state !== "running") return;
   const silentMs = now().getTime() - Date.parse(fusion.updatedAt);
   if (silentMs < limitsOf(environment).stallSeconds * 1000) return;
   if (!(await claimAttempt(environment.CATALOG, fusion, now().toISOString()))) return;
-  await terminate(environment, fusion);
   await startAttempt(environment, fusion.id, fusion.attempt + 1, now);
 }
 
@@ -70,8 +76,7 @@ export async function cancelFusion(environment: Environment, id: ModelId, now: (
       state: fusion.state,
     });
   }
-  await terminate(environment, fusion);
-  // An attempt that begins its upload after this finds itself cancelled, and takes the upload back.
+  // The attempt ends itself at its next heartbeat. One that begins its upload after this takes the upload back.
   if (ended.uploadId !== null) await abortUpload(BUCKET, id, ended.uploadId);
   await discardScratch(BUCKET, id);
   await discardModel(environment, id);
@@ -83,13 +88,5 @@ export async function abortUpload(bucket: R2Bucket, id: ModelId, uploadId: strin
     await bucket.resumeMultipartUpload(modelKey(id), uploadId).abort();
   } catch {
     // Completed or aborted before: either way there is nothing left to abort.
-  }
-}
-
-async function terminate({ FUSE_WORKFLOW }: Environment, { id, attempt }: FusionRecord): Promise<void> {
-  try {
-    await (await FUSE_WORKFLOW.get(instanceName(id, attempt))).terminate();
-  } catch {
-    // It ended by itself, or was never begun.
   }
 }

@@ -13,7 +13,15 @@ export async function describeFused(catalog: D1Database, fused: ServedModel): Pr
   return fused.kind === "stored" ? describeModel(fused.record) : describePending(catalog, fused.fusion);
 }
 
-function describeModel({ id, recipe, bytes, sha256, dataSha256, createdAt }: ModelRecord): FusionDescription {
+function describeModel({
+  id,
+  recipe,
+  bytes,
+  sha256,
+  dataSha256,
+  visibility,
+  createdAt,
+}: ModelRecord): FusionDescription {
   const parts = partCount(bytes, partBytesOf(bytes));
   return {
     id,
@@ -23,13 +31,14 @@ function describeModel({ id, recipe, bytes, sha256, dataSha256, createdAt }: Mod
     sha256,
     progress: { bytesDone: bytes, bytes, partsDone: parts, parts },
     problem: null,
+    visibility,
     createdAt,
     links: linksOf(id, dataSha256 !== null),
   };
 }
 
 async function describePending(catalog: D1Database, fusion: FusionRecord): Promise<FusionDescription> {
-  const { id, recipe, state, bytes, problem, createdAt, hasWeightsForm } = fusion;
+  const { id, recipe, state, bytes, problem, visibility, createdAt, hasWeightsForm } = fusion;
   return {
     id,
     state,
@@ -38,6 +47,7 @@ async function describePending(catalog: D1Database, fusion: FusionRecord): Promi
     sha256: null,
     progress: await progressOf(catalog, fusion),
     problem,
+    visibility,
     createdAt,
     links: linksOf(id, hasWeightsForm),
   };

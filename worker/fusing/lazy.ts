@@ -14,7 +14,7 @@ import type { ByteRange } from "../objects/range.ts";
 import { partBytesOf } from "./part-layout.ts";
 import { type PreparedFusion, prepareFusion } from "./prepare.ts";
 import { bodyOf, primed } from "./primed.ts";
-import { publishModel } from "./publish.ts";
+import { discardModel, publishModel } from "./publish.ts";
 import { statisticsOf, storeStatistics } from "./statistics.ts";
 import { storeFusion } from "./store-fusion.ts";
 
@@ -30,14 +30,18 @@ const LARGEST_KEPT_PLAN = 4096;
 /** Models that a full read of this isolate is storing. */
 const storing = new Set<ModelId>();
 
-/** The plan of a model that is not stored. @throws Problem as `prepareFusion` does */
+/**
+ * The plan of a model that is not stored, over the versions of its inputs that it was first planned over: ranges that
+ * are read years apart are ranges of one file.
+ * @throws Problem as `prepareFusion` does
+ */
 export async function planOf(
   environment: Environment,
-  { id, recipe }: Pick<FusionRecord, "id" | "recipe">,
+  { id, recipe, etags }: Pick<FusionRecord, "id" | "recipe" | "etags">,
 ): Promise<PreparedFusion> {
   const kept = plans.get(id);
   if (kept !== undefined) return kept;
-  const prepared = await prepareFusion(environment, recipe);
+  const prepared = await prepareFusion(environment, recipe, etags);
   if (prepared.plan.tensors.length <= LARGEST_KEPT_PLAN) {
     for (const oldest of plans.keys()) {
       if (plans.size < KEPT_PLANS) break;
@@ -106,7 +110,7 @@ async function* forgetOnFailure(id: ModelId, chunks: AsyncIterable<Uint8Array<Ar
 
 /** Sends the model and stores it, chunk by chunk; if the client goes away or anything fails, nothing is stored. */
 async function readAndStore(
-  { environment, fusion: { id }, seeThrough, now }: LazyRead,
+  { environment, fusion: { id, visibility }, seeThrough, now }: LazyRead,
   prepared: PreparedFusion,
   engine: FusionEngine,
   statistics: FusionStatistics | undefined,
@@ -141,9 +145,11 @@ async function readAndStore(
         observations,
         partBytes,
         mirror,
+        discard: () => discardModel(environment, id),
       });
       const ended = now();
-      await publishModel(environment, { ...stored, id, prepared, statistics, partBytes, path: "lazy", started, ended });
+      const facts = { id, prepared, statistics, partBytes, visibility, started, ended };
+      await publishModel(environment, { ...stored, ...facts, path: "lazy" });
     } catch (error) {
       plans.delete(id);
       await client.abort(error).catch(() => undefined);

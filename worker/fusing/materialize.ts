@@ -1,3 +1,4 @@
+import type { Visibility } from "../../shared/api/fusions.ts";
 import { emptyObservations, fuseRange } from "../../shared/fusion/index.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { findModel, type ModelRecord } from "../catalog/models.ts";
@@ -7,7 +8,7 @@ import { type Environment, limitsOf } from "../environment.ts";
 import { modelKey } from "../objects/keys.ts";
 import { partBytesOf } from "./part-layout.ts";
 import type { PreparedFusion } from "./prepare.ts";
-import { publishModel } from "./publish.ts";
+import { discardModel, publishModel } from "./publish.ts";
 import { statisticsOf } from "./statistics.ts";
 import { storeFusion } from "./store-fusion.ts";
 
@@ -31,11 +32,14 @@ export function materializeModel(
   environment: Environment,
   id: ModelId,
   prepared: PreparedFusion,
+  visibility: Visibility,
   now: () => Date,
 ): Promise<Materialized> {
   return making.run(id, async () => {
     const finished = await findModel(environment.CATALOG, id);
-    return finished === undefined ? make(environment, id, prepared, now) : { record: finished, isNew: false };
+    return finished === undefined
+      ? make(environment, id, prepared, visibility, now)
+      : { record: finished, isNew: false };
   });
 }
 
@@ -43,6 +47,7 @@ async function make(
   environment: Environment,
   id: ModelId,
   prepared: PreparedFusion,
+  visibility: Visibility,
   now: () => Date,
 ): Promise<Materialized> {
   const { BUCKET } = environment;
@@ -53,13 +58,15 @@ async function make(
   const partBytes = partBytesOf(plan.layout.fileLength);
   const observations = emptyObservations(plan);
   const chunks = fuseRange(plan, engine, { observations, ...(statistics === undefined ? {} : { statistics }) });
-  const stored = await storeFusion(BUCKET, modelKey(id), { plan, chunks, observations, partBytes });
+  const discard = () => discardModel(environment, id);
+  const stored = await storeFusion(BUCKET, modelKey(id), { plan, chunks, observations, partBytes, discard });
   const published = await publishModel(environment, {
     ...stored,
     id,
     prepared,
     statistics,
     partBytes,
+    visibility,
     path: "inline",
     started,
     ended: now(),

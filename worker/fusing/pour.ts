@@ -30,7 +30,7 @@ export async function pour<Stored>(
       ]);
       await breather.breathe();
     }
-    await writer.close();
+    await Promise.race([writer.close(), stored]);
     return await stored;
   } catch (error) {
     await writer.abort(error).catch(() => undefined);

@@ -24,7 +24,7 @@ export interface PreparedFusion {
 /**
  * Reads the headers of a recipe's files and plans the fusion; every later read is of the same version of each object.
  * @param recipe from `parseRecipe`
- * @param etags versions that an earlier step met
+ * @param etags versions that the fusion was planned over before
  * @throws Problem `checkpoint-not-found`, `input-changed`, and what `planFusion` throws
  */
 export async function prepareFusion(

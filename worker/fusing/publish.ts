@@ -1,3 +1,4 @@
+import type { Visibility } from "../../shared/api/fusions.ts";
 import type { FusionStatistics } from "../../shared/fusion/index.ts";
 import { manifestOf } from "../../shared/fusion/manifest.ts";
 import type { ModelId } from "../../shared/identity.ts";
@@ -16,6 +17,8 @@ export interface Publication extends StoredFusion {
   readonly prepared: PreparedFusion;
   readonly statistics: FusionStatistics | undefined;
   readonly partBytes: number;
+  /** Where the catalog has no fusion that says it. */
+  readonly visibility: Visibility;
   readonly path: "inline" | "lazy" | "workflow";
   readonly started: Date;
   readonly ended: Date;
@@ -50,6 +53,7 @@ export async function publishModel(
       dataSha256,
       manifestSha256: await sha256Hex(manifest),
       manifestBytes: manifest.length,
+      visibility: publication.visibility,
       createdAt: ended.toISOString(),
     };
     if (await insertModel(CATALOG, record, attempt)) return { record, isNew: true };

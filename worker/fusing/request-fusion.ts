@@ -1,13 +1,25 @@
+import type { Visibility } from "../../shared/api/fusions.ts";
 import type { ModelId } from "../../shared/identity.ts";
+import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import type { Recipe } from "../../shared/recipe/recipe.ts";
-import { findFusion, type FusionRecord, insertFusion } from "../catalog/fusions.ts";
+import { findFusion, type FusionRecord, insertFusion, renewLazy } from "../catalog/fusions.ts";
 import { type Environment, limitsOf } from "../environment.ts";
 import { hasWeightsForm } from "../tfjs-form/layers-model.ts";
 import { keepGoing, restart, startAttempt } from "./background.ts";
 import { materializeModel } from "./materialize.ts";
 import { partBytesOf } from "./part-layout.ts";
 import { type PreparedFusion, prepareFusion } from "./prepare.ts";
+import { discardModel } from "./publish.ts";
 import { findFused, type ServedModel } from "./served-model.ts";
+import { settleVisibility, visibilityOf, type WantedVisibility } from "./visibility.ts";
+
+export interface FusionRequest extends WantedVisibility {
+  readonly id: ModelId;
+  readonly recipe: Recipe;
+  readonly materialize: "eager" | "lazy";
+  /** Leaves the work to a Workflow, however small it is. */
+  readonly isAsync: boolean;
+}
 
 export interface RequestedFusion {
   readonly fused: ServedModel;
@@ -16,43 +28,60 @@ export interface RequestedFusion {
 }
 
 /**
- * Brings a fusion about: makes the model within the request, or starts a Workflow that does, or only notes that the
+ * Brings a fusion about, and makes it as visible as is wanted: makes the model within the request, or starts a Workflow that does, or only notes that the
  * model may be read. What is there already is not made again; what failed or was cancelled is tried anew.
  * @param recipe from `parseRecipe`
  * @param id of the recipe
  * @throws Problem what planning throws, in every case; what fusing throws, where the request itself fuses. Nothing is
- *   stored then.
+ *   stored then. What {@link settleVisibility} throws.
  */
 export async function requestFusion(
   environment: Environment,
-  { id, recipe, materialize }: { id: ModelId; recipe: Recipe; materialize: "eager" | "lazy" },
+  request: FusionRequest,
   now: () => Date,
 ): Promise<RequestedFusion> {
   const { CATALOG } = environment;
-  const known = await findFused(CATALOG, id);
+  const found = await findFused(CATALOG, request.id);
+  const known = found === undefined ? undefined : await settleVisibility(CATALOG, found, request);
+  const visibility = known === undefined ? (request.visibility ?? "public") : visibilityOf(known);
+  const { fused, isNew } = await bringAbout(environment, { ...request, visibility }, known, now);
+  // Someone else may have been first, and wanted it otherwise.
+  return { fused: await settleVisibility(CATALOG, fused, request), isNew };
+}
+
+async function bringAbout(
+  environment: Environment,
+  { id, recipe, materialize, isAsync, visibility }: FusionRequest & { readonly visibility: Visibility },
+  known: ServedModel | undefined,
+  now: () => Date,
+): Promise<RequestedFusion> {
+  const { CATALOG } = environment;
   if (known?.kind === "stored") return { fused: known, isNew: false };
   const pending = known?.fusion;
   if (pending !== undefined) {
     const isUnderWay = pending.state === "queued" || pending.state === "running";
     if (isUnderWay) await keepGoing(environment, pending, now);
-    if (isUnderWay || (materialize === "lazy" && pending.state === "lazy")) return current(environment, id);
+    if (isUnderWay) return current(environment, id);
   }
 
   const prepared = await prepareFusion(environment, recipe);
+  if (pending !== undefined && !isOver(pending, prepared)) await discardModel(environment, id);
   if (materialize === "lazy") {
-    const isNew = await insertFusion(CATALOG, pendingRecord(id, prepared, { state: "lazy", attempt: 0 }, now()));
+    const record = pendingRecord(id, prepared, { state: "lazy", attempt: 0, visibility }, now());
+    const isNew = await insertFusion(CATALOG, record);
+    if (!isNew && (pending?.state !== "lazy" || !isOver(pending, prepared))) await renewLazy(CATALOG, record);
     return { ...(await current(environment, id)), isNew };
   }
-  if (prepared.inputBytes <= limitsOf(environment).inlineBytes) {
-    const { record, isNew } = await materializeModel(environment, id, prepared, now);
-    return { fused: { kind: "stored", record }, isNew };
+  if (!isAsync && prepared.inputBytes <= limitsOf(environment).inlineBytes) {
+    const { isNew } = await materializeModel(environment, id, prepared, visibility, now);
+    return { ...(await current(environment, id)), isNew };
   }
-  if (await insertFusion(CATALOG, pendingRecord(id, prepared, { state: "queued", attempt: 1 }, now()))) {
+  if (await insertFusion(CATALOG, pendingRecord(id, prepared, { state: "queued", attempt: 1, visibility }, now()))) {
     await startAttempt(environment, id, 1, now);
   } else {
     const other = await findFusion(CATALOG, id);
     if (other !== undefined && other.state !== "queued" && other.state !== "running") {
-      await restart(environment, other, now);
+      await restart(environment, other, prepared, now);
     }
   }
   return current(environment, id);
@@ -64,21 +93,26 @@ async function current({ CATALOG }: Environment, id: ModelId): Promise<Requested
   return { fused, isNew: false };
 }
 
+/** Whether a fusion was planned over the versions that are there now; statistics of others must not be used. */
+function isOver({ etags }: FusionRecord, prepared: PreparedFusion): boolean {
+  return canonicalJson(etags) === canonicalJson(prepared.etags);
+}
+
 function pendingRecord(
   id: ModelId,
-  { plan }: PreparedFusion,
-  { state, attempt }: Pick<FusionRecord, "state" | "attempt">,
+  { plan, etags }: PreparedFusion,
+  start: Pick<FusionRecord, "state" | "attempt" | "visibility">,
   at: Date,
 ): FusionRecord {
   return {
     id,
     recipe: plan.recipe,
-    state,
-    attempt,
+    ...start,
     bytes: plan.layout.fileLength,
     dataOffset: plan.layout.dataOffset,
     hasWeightsForm: hasWeightsForm(plan.layout),
     partBytes: partBytesOf(plan.layout.fileLength),
+    etags,
     uploadId: null,
     problem: null,
     createdAt: at.toISOString(),

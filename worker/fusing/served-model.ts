@@ -17,10 +17,11 @@ export async function findFused(catalog: D1Database, id: ModelId): Promise<Serve
   return fusion === undefined ? undefined : { kind: "computed", fusion };
 }
 
-/** @throws Problem `model-not-found`, also for one whose making failed or was cancelled */
-export async function requireServed(catalog: D1Database, id: ModelId): Promise<ServedModel> {
-  const served = await findFused(catalog, id);
-  if (served === undefined) throw new Problem("model-not-found", `There is no model ${id}.`, { model: id });
+/**
+ * The model, if there is something to read of it. Whether it may be read says `requireReadable`, which routes call.
+ * @throws Problem `model-not-found` for one whose making failed; `fusion-cancelled`
+ */
+export function servable(id: ModelId, served: ServedModel): ServedModel {
   if (served.kind === "stored") return served;
   const { state } = served.fusion;
   switch (state) {
@@ -29,15 +30,12 @@ export async function requireServed(catalog: D1Database, id: ModelId): Promise<S
     case "running":
       return served;
     case "failed":
+      throw new Problem("model-not-found", `The fusion of model ${id} failed.`, { model: id, state });
     case "cancelled":
-      throw new Problem(
-        "model-not-found",
-        `The fusion of model ${id} ${state === "failed" ? "failed" : "was cancelled"}.`,
-        {
-          model: id,
-          state,
-        },
-      );
+      throw new Problem("fusion-cancelled", `The fusion of model ${id} was cancelled; ask for it anew.`, {
+        model: id,
+        state,
+      });
     default:
       return state satisfies never;
   }

@@ -26,17 +26,20 @@ export interface FusionStream {
   readonly partBytes: number;
   /** Gets every chunk too, in step with the store. */
   readonly mirror?: Observer;
+  /** Deletes the object, unless the catalog knows it. */
+  discard(): Promise<void>;
 }
 
 /**
  * Streams a fusion into an object, hashing it on the way. The length is known beforehand, which R2 wants; memory is a few
- * chunks, whatever the size. Where anything fails, R2 keeps nothing: an object appears whole or not at all.
+ * chunks, whatever the size. Where anything fails, R2 keeps nothing: an object appears whole or not at all. Where R2 fails
+ * once it has all of it, the object may be there and only the answer be lost; then it is discarded.
  * @throws Problem as `fuseRange` does
  */
 export async function storeFusion(
   bucket: R2Bucket,
   key: string,
-  { plan, chunks, observations, partBytes, mirror }: FusionStream,
+  { plan, chunks, observations, partBytes, mirror, discard }: FusionStream,
 ): Promise<StoredFusion> {
   const { fileLength, dataOffset } = plan.layout;
   const whole = new PassingDigest();
@@ -64,6 +67,7 @@ export async function storeFusion(
     whole.abandon();
     parts.abandon();
     data?.abandon();
+    if (at === fileLength) await discard().catch(() => undefined);
     throw error;
   }
 }

@@ -8,18 +8,26 @@ export interface AdoptOptions extends InspectionRules {
   /** Folder of canonical keys, which announce their digest. */
   readonly folder: "checkpoints" | "shards";
   keyOf(sha256: string): string;
+  /** Deletes the file of this digest, unless the catalog knows it. */
+  discard(sha256: string): Promise<unknown>;
+}
+
+export interface AdoptedFile extends InspectedFile {
+  /** Whether it was copied to its canonical key. */
+  readonly stored: boolean;
 }
 
 /**
  * Takes over an object that an S3 client put into the bucket: reads it through once, checks and hashes it.
  *
  * A canonical key announces a digest; an object that does not keep that promise is removed, or it would be served
- * under a name it has no right to. An object below `incoming/` announces nothing: it is copied to its canonical key
- * and removed, or left as it is where it is refused, since it is the sender's to correct.
+ * under a name it has no right to. An object below `incoming/` announces nothing: it is copied to its canonical key, or
+ * left as it is where it is refused, since it is the sender's to correct. The caller removes it once the catalog knows
+ * the copy.
  * @throws Problem `invalid-key`, `object-not-found`, `digest-mismatch`, `malformed-safetensors`, `truncated-file`, and
  *   what `validate` throws
  */
-export async function adoptObject(key: string, options: AdoptOptions): Promise<InspectedFile> {
+export async function adoptObject(key: string, options: AdoptOptions): Promise<AdoptedFile> {
   const { bucket, folder } = options;
   const announced = announcedDigest(folder, key);
   if (announced === undefined && !isIncoming(key)) {
@@ -35,12 +43,14 @@ export async function adoptObject(key: string, options: AdoptOptions): Promise<I
     const file = await inspectObject(object, options);
     if (announced === undefined) {
       const canonical = options.keyOf(file.sha256);
-      if ((await bucket.head(canonical)) === null) await copyObject(bucket, key, canonical, file.sha256);
-      await bucket.delete(key);
-    } else if (file.sha256 !== announced) {
+      const isKnown = (await bucket.head(canonical)) !== null;
+      if (!isKnown) await copyObject(options, key, file.sha256);
+      return { ...file, stored: !isKnown };
+    }
+    if (file.sha256 !== announced) {
       throw mismatch(announced, file.sha256);
     }
-    return file;
+    return { ...file, stored: false };
   } catch (error) {
     if (announced !== undefined && error instanceof Problem && error.code !== "payload-too-large") {
       await deleteVersion(bucket, object);
@@ -53,7 +63,8 @@ function isIncoming(key: string): boolean {
   return key.startsWith(INCOMING_PREFIX) && key.length > INCOMING_PREFIX.length;
 }
 
-async function inspectObject(object: R2ObjectBody, rules: InspectionRules): Promise<InspectedFile> {
+/** Reads an object through once: checks and hashes it. */
+export async function inspectObject(object: R2ObjectBody, rules: InspectionRules): Promise<InspectedFile> {
   const inspection = new PassingInspection({ ...rules, length: object.size });
   const reader = (object.body as ReadableStream<Uint8Array>).getReader();
   try {

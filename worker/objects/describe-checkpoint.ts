@@ -2,6 +2,7 @@ import { readAlignment } from "../../shared/alignment/metadata.ts";
 import type { CheckpointDescription, CheckpointSummary } from "../../shared/api/checkpoints.ts";
 import type { CheckpointId } from "../../shared/identity.ts";
 import { type Architecture, MODEL_KEY, readArchitecture } from "../../shared/models/architecture.ts";
+import { familyOf, readTrainingFacts } from "../../shared/models/training-facts.ts";
 import { Problem } from "../../shared/problem.ts";
 import { elementCount, type SafetensorsHeader } from "../../shared/safetensors/index.ts";
 
@@ -11,6 +12,7 @@ export function summarizeCheckpoint(
   header: SafetensorsHeader,
   createdAt: string,
 ): CheckpointSummary {
+  const alignment = readAlignment(header.metadata) ?? null;
   return {
     id,
     name,
@@ -19,7 +21,9 @@ export function summarizeCheckpoint(
     elements: header.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
     dtypes: [...new Set(header.tensors.map(({ dtype }) => dtype))].sort(),
     architecture: knownArchitecture(header)?.architecture ?? null,
-    alignment: readAlignment(header.metadata) ?? null,
+    alignment,
+    family: alignment === null ? null : familyOf(alignment),
+    ...readTrainingFacts(header.metadata),
     createdAt,
   };
 }
@@ -28,6 +32,7 @@ export function describeCheckpoint(summary: CheckpointSummary, header: Safetenso
   return {
     ...summary,
     architecture: knownArchitecture(header) ?? null,
+    metrics: { ...summary.metrics },
     metadata: { ...header.metadata },
     header: header.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
   };

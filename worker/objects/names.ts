@@ -14,7 +14,8 @@ export function incomingName(key: string): string | null {
   return key.startsWith(INCOMING_PREFIX) ? cleanName(key) : null;
 }
 
-function cleanName(name: string): string | null {
+/** A name as it is shown: without folders and control characters, not too long. */
+export function cleanName(name: string): string | null {
   const last = name.split(/[/\\]/).at(-1) ?? "";
   // Names are shown: nothing that could move a cursor or end a line.
   const clean = last

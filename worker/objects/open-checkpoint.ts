@@ -22,7 +22,7 @@ export interface OpenCheckpoint {
 
 /**
  * Opens a checkpoint and reads its header.
- * @param etags versions that an earlier step met
+ * @param etags versions that must still be there
  * @throws Problem `checkpoint-not-found`, `input-changed`
  */
 export async function openCheckpoint(

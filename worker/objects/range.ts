@@ -26,9 +26,15 @@ export function parseRange(header: string | undefined, length: number): ByteRang
   return { begin, end: last === "" ? length : Math.min(length, Number(last) + 1) };
 }
 
-/** Whether an `If-None-Match` list holds this entity tag; the weak comparison of RFC 9110, section 13.1.2. */
-export function matchesEtag(header: string | undefined, etag: string): boolean {
+/**
+ * Whether a list of entity tags, or `*`, holds this one. `If-None-Match` compares weakly, `If-Match` strongly (RFC 9110,
+ * section 8.8.3.2).
+ */
+export function matchesEtag(header: string | undefined, etag: string, comparison: "weak" | "strong" = "weak"): boolean {
   if (header === undefined) return false;
   if (header.trim() === "*") return true;
-  return header.split(",").some((candidate) => candidate.trim().replace(/^W\//, "") === etag);
+  return header.split(",").some((candidate) => {
+    const tag = candidate.trim();
+    return (comparison === "weak" ? tag.replace(/^W\//, "") : tag) === etag;
+  });
 }

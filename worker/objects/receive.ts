@@ -17,6 +17,8 @@ export interface ReceiveOptions extends InspectionRules {
   readonly announced: string | undefined;
   /** Where a file of this digest belongs. */
   keyOf(sha256: string): string;
+  /** Deletes the file of this digest, unless the catalog knows it. */
+  discard(sha256: string): Promise<unknown>;
   /** A fresh name for the staging object. */
   stagingName(): string;
 }
@@ -54,12 +56,18 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 async function streamAnnounced(
   reader: Reader,
   inspection: PassingInspection,
-  { bucket, keyOf }: ReceiveOptions,
+  { bucket, keyOf, discard }: ReceiveOptions,
   announced: string,
   length: number,
 ): Promise<ReceivedFile> {
   const key = keyOf(announced);
-  const isKnown = (await bucket.head(key)) !== null;
+  if ((await bucket.head(key)) !== null) {
+    // Only verified: writing it again would make another version of the object, which running fusions do not expect.
+    for (let step = await reader.read(); !step.done; step = await reader.read()) await inspection.write(step.value);
+    const file = await inspection.finish();
+    if (file.sha256 !== announced) throw mismatch(announced, file.sha256);
+    return { ...file, stored: false };
+  }
   const pipe = new FixedLengthStream(length);
   const writer = pipe.writable.getWriter();
   const stored = bucket.put(key, pipe.readable, { sha256: announced });
@@ -68,16 +76,19 @@ async function streamAnnounced(
   try {
     for (let step = await reader.read(); !step.done; step = await reader.read()) {
       await inspection.write(step.value);
-      await writer.write(step.value);
+      // A bucket that fails stops reading, and the write would wait for ever.
+      await Promise.race([writer.write(step.value), stored]);
     }
     const file = await inspection.finish();
     if (file.sha256 !== announced) throw mismatch(announced, file.sha256);
-    await writer.close();
+    await Promise.race([writer.close(), stored]);
     await stored;
-    return { ...file, stored: !isKnown };
+    return { ...file, stored: true };
   } catch (error) {
     await writer.abort(error).catch(() => undefined);
     await stored.catch(() => undefined);
+    // It was the bucket that failed, perhaps after it had stored all of it.
+    if (!(error instanceof Problem)) await discard(announced).catch(() => undefined);
     throw error;
   }
 }
@@ -85,6 +96,8 @@ async function streamAnnounced(
 /** Collects parts of equal size. A file of one part is stored at once, a longer one by way of a staging object. */
 async function collect(reader: Reader, inspection: PassingInspection, options: ReceiveOptions): Promise<ReceivedFile> {
   const { bucket, budget, announced, keyOf } = options;
+  const put = (sha256: string, bytes: Uint8Array) =>
+    putOrDiscard(options, sha256, () => bucket.put(keyOf(sha256), bytes, { sha256 }));
   const partBytes = Math.min(PART_BYTES, options.length ?? PART_BYTES);
   const lease = budget.take(partBytes);
   const part = new Uint8Array(partBytes);
@@ -110,10 +123,11 @@ async function collect(reader: Reader, inspection: PassingInspection, options: R
     const key = keyOf(file.sha256);
     const isKnown = (await bucket.head(key)) !== null;
     if (staging === undefined) {
-      if (!isKnown) await bucket.put(key, part.subarray(0, filled), { sha256: file.sha256 });
-    } else {
+      if (!isKnown) await put(file.sha256, part.subarray(0, filled));
+    } else if (!isKnown) {
       await staging.add(part.subarray(0, filled));
-      if (!isKnown) await staging.moveTo(key, file.sha256);
+      await staging.complete();
+      await copyObject(options, staging.key, file.sha256);
     }
     return { ...file, stored: !isKnown };
   } finally {
@@ -127,7 +141,7 @@ class StagingUpload {
   readonly #bucket: R2Bucket;
   readonly #upload: R2MultipartUpload;
   readonly #parts: R2UploadedPart[] = [];
-  #isComplete = false;
+  #state: "open" | "completing" | "complete" = "open";
 
   private constructor(bucket: R2Bucket, upload: R2MultipartUpload) {
     this.#bucket = bucket;
@@ -138,30 +152,61 @@ class StagingUpload {
     return new StagingUpload(bucket, await bucket.createMultipartUpload(key));
   }
 
+  get key(): string {
+    return this.#upload.key;
+  }
+
   async add(part: Uint8Array): Promise<void> {
     this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, part));
   }
 
-  /** Completes the upload and copies it to its place, where R2 checks the digest once more. */
-  async moveTo(key: string, sha256: string): Promise<void> {
+  async complete(): Promise<void> {
+    // The bucket may do it, and its answer be lost.
+    this.#state = "completing";
     await this.#upload.complete(this.#parts);
-    this.#isComplete = true;
-    await copyObject(this.#bucket, this.#upload.key, key, sha256);
+    this.#state = "complete";
   }
 
+  /** Never fails: what is left after some attempts, the sweep and R2's own rules find. */
   async discard(): Promise<void> {
-    if (this.#isComplete) await this.#bucket.delete(this.#upload.key);
-    else await this.#upload.abort();
+    if (this.#state !== "open") await insist(() => this.#bucket.delete(this.#upload.key));
+    if (this.#state !== "complete") await insist(() => this.#upload.abort());
   }
 }
 
-/** Copies an object; R2 refuses unless its bytes have the digest. */
-export async function copyObject(bucket: R2Bucket, from: string, to: string, sha256: string): Promise<void> {
-  const object = await bucket.get(from);
+const INSISTENCE = 3;
+
+/** Repeats what can be repeated, and gives up without a word. */
+async function insist(work: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; attempt <= INSISTENCE; attempt++) {
+    try {
+      await work();
+      return;
+    } catch {
+      // Once more.
+    }
+  }
+}
+
+type Place = Pick<ReceiveOptions, "bucket" | "keyOf" | "discard">;
+
+/** Puts a file under its digest. A put that fails may have stored it all the same; then it goes again. */
+async function putOrDiscard({ discard }: Pick<Place, "discard">, sha256: string, put: () => Promise<unknown>) {
+  try {
+    await put();
+  } catch (error) {
+    await discard(sha256).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Copies an object to where its digest says; R2 refuses unless its bytes have the digest. */
+export async function copyObject(place: Place, from: string, sha256: string): Promise<void> {
+  const object = await place.bucket.get(from);
   if (object === null) {
     throw new Problem("object-not-found", `There is no object ${from} in the bucket.`, { key: from });
   }
-  await bucket.put(to, object.body, { sha256 });
+  await putOrDiscard(place, sha256, () => place.bucket.put(place.keyOf(sha256), object.body, { sha256 }));
 }
 
 export function mismatch(announced: string, actual: string): Problem {

@@ -33,7 +33,11 @@ export class ObjectSource implements ByteSource {
     });
     if (object === null) throw new Problem("object-not-found", `The bucket has lost ${this.#key}.`, { key: this.#key });
     if (!("body" in object)) {
-      throw new Problem("input-changed", `${this.#key} was replaced while it was read.`, { key: this.#key });
+      throw new Problem(
+        "input-changed",
+        `${this.#key} was replaced after the fusion was planned. Restore it, or ask for the fusion anew.`,
+        { key: this.#key },
+      );
     }
     this.#etag ??= object.etag;
     const bytes = new Uint8Array(await object.arrayBuffer());

@@ -4,6 +4,7 @@ import type { EvaluationSums } from "../../shared/evaluation/evaluate.ts";
 import { decodeShard } from "../../shared/evaluation/shard.ts";
 import { Problem } from "../../shared/problem.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Environment } from "../environment.ts";
 import { shardKey } from "../objects/keys.ts";
 import { commonArchitecture, loadEndpoint } from "./endpoints.ts";
 import type { ResolvedQuestion } from "./question.ts";
@@ -25,7 +26,7 @@ function peakBytes({ a, b, shards }: ResolvedQuestion): number {
  *   `incompatible-dataset`, `unknown-architecture`, `unsupported-dtype`, `non-finite-values`
  */
 export async function answerQuestion(
-  bucket: R2Bucket,
+  bindings: Pick<Environment, "BUCKET" | "CATALOG">,
   { budget }: Engine,
   question: ResolvedQuestion,
   batch: number | undefined,
@@ -40,12 +41,12 @@ export async function answerQuestion(
   }
   const lease = budget.take(needed);
   try {
-    const path = await loadPath(bucket, question);
+    const path = await loadPath(bindings, question);
     try {
       const alphas = alphaGrid(question.points);
       const sums: EvaluationSums[][] = [];
       for (const { id } of question.shards) {
-        const object = await bucket.get(shardKey(id));
+        const object = await bindings.BUCKET.get(shardKey(id));
         if (object === null) throw new Problem("shard-not-found", `The bucket has lost shard ${id}.`, { shard: id });
         const shard = decodeShard(new Uint8Array(await object.arrayBuffer()));
         sums.push(probeShard(path, shard, alphas, batch));
@@ -59,7 +60,10 @@ export async function answerQuestion(
   }
 }
 
-async function loadPath(bucket: R2Bucket, { a, b }: ResolvedQuestion): Promise<LinearPath> {
-  const [from, to] = [await loadEndpoint(bucket, a), await loadEndpoint(bucket, b)];
+async function loadPath(
+  bindings: Pick<Environment, "BUCKET" | "CATALOG">,
+  { a, b }: ResolvedQuestion,
+): Promise<LinearPath> {
+  const [from, to] = [await loadEndpoint(bindings, a), await loadEndpoint(bindings, b)];
   return new LinearPath(commonArchitecture(from, to), from.weights, to.weights);
 }

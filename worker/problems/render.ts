@@ -6,12 +6,23 @@ import { Problem } from "../../shared/problem.ts";
  * Problems as RFC 9457 documents. `type` is a reference relative to this deployment, which documents each code there.
  * @see https://www.rfc-editor.org/rfc/rfc9457
  */
-export function renderProblem(problem: Problem, path: string): Response {
+export function renderProblem(problem: Problem, path: string, requestId?: string): Response {
   const headers = new Headers({ "content-type": PROBLEM_MEDIA_TYPE, "cache-control": "no-store" });
   switch (problem.code) {
     case "unauthorized":
       headers.set("www-authenticate", 'Bearer realm="edgefuse"');
       break;
+    case "invalid-token":
+      headers.set("www-authenticate", 'Bearer realm="edgefuse", error="invalid_token"');
+      break;
+    case "insufficient-scope":
+      headers.set("www-authenticate", `Bearer realm="edgefuse", error="insufficient_scope"${scopeField(problem)}`);
+      break;
+    case "rate-limited":
+      describeRateLimit(headers, problem);
+      break;
+    case "idempotency-in-flight":
+    case "issuer-unreachable":
     case "over-budget":
     case "catalog-not-migrated":
       headers.set("retry-after", "2");
@@ -27,7 +38,20 @@ export function renderProblem(problem: Problem, path: string): Response {
     default:
       break;
   }
-  return new Response(JSON.stringify(problemDocument(problem, path)), { status: problem.status, headers });
+  const document = { ...problemDocument(problem, path), requestId };
+  return new Response(JSON.stringify(document), { status: problem.status, headers });
+}
+
+/** @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ */
+function describeRateLimit(headers: Headers, { members: { policy, limit, window, retryAfter } }: Problem): void {
+  headers.set("retry-after", String(retryAfter));
+  headers.set("ratelimit-policy", `"${policy}";q=${limit};w=${window}`);
+  headers.set("ratelimit", `"${policy}";r=0;t=${retryAfter}`);
+}
+
+/** The scopes that would do, as RFC 6750 section 3 writes them. */
+function scopeField({ members: { scopes } }: Problem): string {
+  return Array.isArray(scopes) ? `, scope="${scopes.join(" ")}"` : "";
 }
 
 /** A problem as plain JSON, to be sent or kept. */

@@ -9,11 +9,9 @@ import {
   registerRequest,
   SAFETENSORS_MEDIA_TYPES,
 } from "../../shared/api/checkpoints.ts";
-import { pageQuery } from "../../shared/api/paging.ts";
+import { checkpointQuery } from "../../shared/api/listing.ts";
 import { checkpointId, type CheckpointId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
-import { readAlignment } from "../../shared/alignment/metadata.ts";
-import type { SafetensorsHeader } from "../../shared/safetensors/index.ts";
 import {
   findComposite,
   forgetCheckpoint,
@@ -25,7 +23,6 @@ import { isolateBudget } from "../engine/budget.ts";
 import { type AppContext, limitsOf } from "../environment.ts";
 import { adoptObject } from "../objects/adopt.ts";
 import { describeCheckpoint, summarizeCheckpoint } from "../objects/describe-checkpoint.ts";
-import type { InspectedFile } from "../objects/inspect.ts";
 import { announcedDigest, checkpointKey } from "../objects/keys.ts";
 import { receiveFile } from "../objects/receive.ts";
 import { openObject, serveRepresentation } from "../objects/serve.ts";
@@ -34,6 +31,8 @@ import { streamSource } from "../objects/stream-source.ts";
 import { boundaryOf, parseFormData } from "../multipart/parse.ts";
 import { holdBody } from "../multipart/receive.ts";
 import { tfjsCheckpointOf } from "../multipart/tfjs-upload.ts";
+import { checkpointPlace, enterCheckpoint, validateCheckpoint } from "../registering/checkpoints.ts";
+import { indexOlder } from "../registering/index-older.ts";
 import { announcedName, incomingName } from "../objects/names.ts";
 import { type AnnouncedFile, announcedFile, mediaType, requireMediaType, seeThrough } from "./body.ts";
 import { bearer, bytesOf, jsonOf, problems } from "./responses.ts";
@@ -76,8 +75,9 @@ const list = createRoute({
   method: "get",
   path: "/v1/checkpoints",
   summary: "List checkpoints, newest first",
+  description: "All filters that are given must fit.",
   security: bearer,
-  request: { query: pageQuery },
+  request: { query: checkpointQuery },
   responses: { 200: jsonOf("A page", checkpointPage), ...problems },
 });
 
@@ -113,7 +113,12 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
       c.header("location", `/v1/checkpoints/${body.id}`);
       return isNew ? c.json(body, 201) : c.json(body, 200);
     })
-    .openapi(list, async (c) => c.json(await listCheckpoints(c.env.CATALOG, c.req.valid("query")), 200))
+    .openapi(list, async (c) => {
+      const query = c.req.valid("query");
+      const { family, dataset, metric, minAccuracy } = query;
+      if ([family, dataset, metric, minAccuracy].some((filter) => filter !== undefined)) await indexOlder(c.env);
+      return c.json(await listCheckpoints(c.env.CATALOG, query), 200);
+    })
     .openapi(describe, async (c) => {
       const summary = await requireCheckpoint(c.env.CATALOG, c.req.valid("param").id);
       const { input } = await openCheckpoint(c.env, summary.id);
@@ -179,7 +184,7 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
   async function registerComposite(c: AppContext, composite: CompositeCheckpoint) {
     const id = compositeId(composite);
     const { input } = await openComposite(c.env, id, composite);
-    validate(input.header);
+    validateCheckpoint(input.header);
     const summary = summarizeCheckpoint({ id, name: null }, input.header, now().toISOString());
     const isNew = await insertCheckpoint(c.env.CATALOG, summary, composite);
     const entered = isNew ? summary : await requireCheckpoint(c.env.CATALOG, id);
@@ -189,31 +194,25 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
   async function registerUpload(c: AppContext, { body, ...announcement }: AnnouncedFile) {
     const file = await receiveFile(body, {
       ...announcement,
-      bucket: c.env.BUCKET,
+      ...checkpointPlace(c.env, now()),
       budget: isolateBudget(limitsOf(c.env).memoryBudgetBytes),
-      keyOf: (sha256) => checkpointKey(sha256 as CheckpointId),
       stagingName: uniqueName,
-      validate,
+      validate: validateCheckpoint,
     });
-    try {
-      return await enter(c, file, announcedName(c.req.header("content-disposition")));
-    } catch (error) {
-      // The catalog failed: an object that it does not know would never be found again.
-      if (file.stored) await c.env.BUCKET.delete(checkpointKey(file.sha256 as CheckpointId));
-      throw error;
-    }
+    return enterCheckpoint(c.env, file, announcedName(c.req.header("content-disposition")), now());
   }
 
   async function registerKey(c: AppContext, key: string) {
     try {
       const file = await adoptObject(key, {
-        bucket: c.env.BUCKET,
+        ...checkpointPlace(c.env, now()),
         folder: "checkpoints",
         maxBytes: Number.MAX_SAFE_INTEGER,
-        keyOf: (sha256) => checkpointKey(sha256 as CheckpointId),
-        validate,
+        validate: validateCheckpoint,
       });
-      return await enter(c, file, incomingName(key));
+      const registered = await enterCheckpoint(c.env, file, incomingName(key), now());
+      if (announcedDigest("checkpoints", key) === undefined) await c.env.BUCKET.delete(key);
+      return registered;
     } catch (error) {
       const announced = announcedDigest("checkpoints", key);
       // Someone overwrote a registered object through S3: the catalog must not promise it any longer.
@@ -223,17 +222,4 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
       throw error;
     }
   }
-
-  async function enter(c: AppContext, { sha256, header }: InspectedFile, name: string | null) {
-    const id = sha256 as CheckpointId;
-    const summary = summarizeCheckpoint({ id, name }, header, now().toISOString());
-    const isNew = await insertCheckpoint(c.env.CATALOG, summary);
-    const entered = isNew ? summary : await requireCheckpoint(c.env.CATALOG, id);
-    return { body: describeCheckpoint(entered, header), isNew };
-  }
-}
-
-/** Training facts that cannot be read are refused at the door, not when someone relies on them. */
-function validate({ metadata }: SafetensorsHeader): void {
-  readAlignment(metadata);
 }

@@ -10,7 +10,7 @@ import {
 import { pageQuery } from "../../shared/api/paging.ts";
 import { type DatasetName, datasetName, type ShardId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
-import { insertDataset, findDataset, listDatasets, requireDataset } from "../catalog/datasets.ts";
+import { findDataset, insertDataset, lastVersion, listDatasets, requireDataset } from "../catalog/datasets.ts";
 import { findShards } from "../catalog/shards.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
@@ -74,7 +74,7 @@ export function datasetRoutes({ now }: Dependencies) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const latest = await findDataset(catalog, name);
       if (latest !== undefined && latest.shards.join() === ids.join()) return { dataset: latest, isNew: false };
-      const version = (latest?.version ?? 0) + 1;
+      const version = (await lastVersion(catalog, name)) + 1;
       const dataset: DatasetDescription = { name, version, shards: ids, ...facts, createdAt: now().toISOString() };
       if (await insertDataset(catalog, dataset)) return { dataset, isNew: true };
     }

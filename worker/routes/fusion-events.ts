@@ -1,57 +1,64 @@
 import { streamSSE } from "hono/streaming";
 import type { FusionDescription } from "../../shared/api/fusions.ts";
 import type { AppContext } from "../environment.ts";
+import { hasEnded } from "../fusing/has-ended.ts";
 
-const POLL_MS = 500;
-const HEARTBEAT_MS = 15_000;
-/** Each look costs requests to the catalog, of which an invocation has so many; clients come back by themselves. */
-const LOOKS = 600;
+/** How often is looked, and how long nothing is said. */
+export interface EventTiming {
+  readonly pollMs: number;
+  readonly heartbeatMs: number;
+  /** Each look costs requests to the catalog, of which an invocation has so many; clients come back by themselves. */
+  readonly looks: number;
+}
+
+const TIMING: EventTiming = { pollMs: 500, heartbeatMs: 15_000, looks: 600 };
+/** Proxies neither keep nor gather what passes. */
+const HEADERS = { "cache-control": "no-store, no-transform", "x-accel-buffering": "no" };
 const RECONNECT_MS = 1_000;
 
 /**
  * Progress of a fusion as server-sent events. An event's id is what it says, so a client that comes back with
- * `Last-Event-ID` is told only what is new.
+ * `Last-Event-ID` is told only what is new; one that has seen the end gets 204, which ends an EventSource.
  * @param look the fusion as it is now
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
-export function fusionEvents(c: AppContext, look: () => Promise<FusionDescription>): Response {
+export async function fusionEvents(
+  c: AppContext,
+  look: () => Promise<FusionDescription>,
+  { pollMs, heartbeatMs, looks }: EventTiming = TIMING,
+): Promise<Response> {
   let told = c.req.header("last-event-id");
-  c.header("cache-control", "no-store, no-transform");
-  c.header("x-accel-buffering", "no");
-  return streamSSE(c, async (stream) => {
+  let fusion = await look();
+  if (hasEnded(fusion) && told === idOf(fusion)) return c.body(null, 204, HEADERS);
+  const response = streamSSE(c, async (stream) => {
     let silentMs = 0;
-    for (let looks = 0; looks < LOOKS && !stream.aborted; looks++) {
-      const fusion = await look();
+    for (let looked = 1; !stream.aborted; looked++) {
       const ended = hasEnded(fusion);
-      const id = `${fusion.state}-${fusion.progress.partsDone}`;
+      const id = idOf(fusion);
       if (id !== told || ended) {
         told = id;
         silentMs = 0;
         const event = ended ? "end" : "progress";
         await stream.writeSSE({ event, id, data: JSON.stringify(fusion), retry: RECONNECT_MS });
-      } else if (silentMs >= HEARTBEAT_MS) {
+      } else if (silentMs >= heartbeatMs) {
         silentMs = 0;
         await stream.write(": still here\n\n");
       }
-      if (ended) return;
-      await stream.sleep(POLL_MS);
-      silentMs += POLL_MS;
+      if (ended || looked === looks) return;
+      await stream.sleep(pollMs);
+      silentMs += pollMs;
+      fusion = await look();
     }
   });
+  // Afterwards, since the stream has a Cache-Control of its own; in both places, since Hono puts what middleware and the
+  // stream have set on its context before what the answer says.
+  for (const [name, value] of Object.entries(HEADERS)) {
+    c.header(name, value);
+    response.headers.set(name, value);
+  }
+  return response;
 }
 
-function hasEnded({ state }: FusionDescription): boolean {
-  switch (state) {
-    case "queued":
-    case "running":
-      return false;
-    // A lazy model waits for readers; nothing will come by itself.
-    case "lazy":
-    case "succeeded":
-    case "failed":
-    case "cancelled":
-      return true;
-    default:
-      return state satisfies never;
-  }
+function idOf({ state, progress }: FusionDescription): string {
+  return `${state}-${progress.partsDone}`;
 }

@@ -9,15 +9,18 @@ import {
 import { modelId, type ModelId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { modelIdOf, parseRecipe } from "../../shared/recipe/canonical-recipe.ts";
+import { hasScope } from "../auth/principal.ts";
 import { type AppContext, limitsOf } from "../environment.ts";
 import { cancelFusion, keepGoing } from "../fusing/background.ts";
 import { describeFused, describePlan } from "../fusing/describe.ts";
+import { hasEnded } from "../fusing/has-ended.ts";
 import { prepareFusion } from "../fusing/prepare.ts";
 import { requestFusion } from "../fusing/request-fusion.ts";
 import { findFused, type ServedModel } from "../fusing/served-model.ts";
 import { malformedRequest } from "../problems/validation.ts";
 import { seeThrough } from "./body.ts";
 import { fusionEvents } from "./fusion-events.ts";
+import { acknowledge, type Preferences, preferencesOf, waitFor } from "./preferences.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
 
@@ -31,7 +34,8 @@ const create = createRoute({
   description:
     "The same recipe has one answer: who asks again, or lists the inputs in another order, gets the same model. " +
     "Small inputs are fused within the request; larger ones by a Workflow, which `Location` tells about. " +
-    "A lazy model is computed where and when it is read, and stored by the first read of all of it.",
+    "A lazy model is computed where and when it is read, and stored by the first read of all of it. " +
+    "`Prefer: respond-async` leaves small inputs to a Workflow too; `Prefer: wait=20` waits for a Workflow so long.",
   security: bearer,
   request: { body: { required: true, content: { "application/json": { schema: createFusionRequest } } } },
   responses: {
@@ -85,10 +89,17 @@ const events = createRoute({
   path: "/v1/fusions/{id}/events",
   summary: "Progress as server-sent events, until the fusion has ended",
   description:
-    "Events are called `progress`; the last one `end`. The data of each is the fusion. Takes `Last-Event-ID`.",
+    "Events are called `progress`; the last one `end`. The data of each is the fusion. A comment every 15 seconds keeps " +
+    "the connection open.",
   security: bearer,
-  request: parameters,
+  request: {
+    ...parameters,
+    headers: z.object({
+      "last-event-id": z.string().optional().describe("Id of the last event that was seen: only what is new is told"),
+    }),
+  },
   responses: {
+    204: { description: "The end was seen already; there is nothing more to come" },
     200: { description: "Events", content: { "text/event-stream": { schema: { type: "string" as const } } } },
     ...problems,
   },
@@ -100,17 +111,25 @@ export function fusionRoutes({ now }: Dependencies) {
     .openapi(
       create,
       async (c) => {
-        const { recipe: draft, materialize } = c.req.valid("json");
+        const { recipe: draft, materialize, visibility } = c.req.valid("json");
         const recipe = parseRecipe(draft);
         const id = modelIdOf(recipe);
-        const { fused, isNew } = await seeThrough(c, requestFusion(c.env, { id, recipe, materialize }, now));
-        const body = await describeFused(c.env.CATALOG, fused);
-        if (body.state === "queued" || body.state === "running") {
+        const preferences = preferencesOf(c.req.header("prefer"));
+        const { isAsync } = preferences;
+        const request = { id, recipe, materialize, isAsync, visibility, mayPublish: hasScope(c, "publish") };
+        const { fused, isNew: wasMade } = await seeThrough(c, requestFusion(c.env, request, now));
+        const first = await describe(c, fused);
+        const body = hasEnded(first) ? first : await lookFor(c, id, preferences);
+        const isNew = wasMade || (body.state === "succeeded" && first.state !== "succeeded");
+        acknowledge(c, preferences);
+        if (!hasEnded(body)) {
           c.header("location", body.links.self);
           c.header("retry-after", RETRY_AFTER);
           return c.json(body, 202);
         }
-        c.header("location", body.links.model);
+        // One that failed, or was cancelled meanwhile, has no model; its own description says why.
+        const isReadable = body.state === "succeeded" || body.state === "lazy";
+        c.header("location", isReadable ? body.links.model : body.links.self);
         return isNew ? c.json(body, 201) : c.json(body, 200);
       },
       (result, c) => (result.success ? undefined : refuse(c, result.target, result.error)),
@@ -124,8 +143,10 @@ export function fusionRoutes({ now }: Dependencies) {
       (result, c) => (result.success ? undefined : refuse(c, result.target, result.error)),
     )
     .openapi(get, async (c) => {
-      const body = await describe(c, await look(c, c.req.valid("param").id));
-      if (body.state === "queued" || body.state === "running") c.header("retry-after", RETRY_AFTER);
+      const preferences = preferencesOf(c.req.header("prefer"));
+      const body = await lookFor(c, c.req.valid("param").id, preferences);
+      acknowledge(c, { ...preferences, isAsync: false });
+      if (!hasEnded(body)) c.header("retry-after", RETRY_AFTER);
       c.header("cache-control", "no-store");
       return c.json(body, 200);
     })
@@ -145,6 +166,12 @@ export function fusionRoutes({ now }: Dependencies) {
       await requireFused(c, id);
       return fusionEvents(c, async () => describe(c, await look(c, id)));
     });
+
+  /** A fusion as it is now, or as it is when it has ended or the client has waited for as long as it would. */
+  function lookFor(c: AppContext, id: ModelId, { waitSeconds }: Preferences) {
+    const lookNow = async () => describe(c, await look(c, id));
+    return waitFor(lookNow, { hasEnded, seconds: waitSeconds ?? 0, now });
+  }
 
   /** Finds a fusion, and wakes it where it fell asleep. */
   async function look(c: AppContext, id: ModelId): Promise<ServedModel> {

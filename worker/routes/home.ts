@@ -34,6 +34,7 @@ export function homeRoutes() {
         {
           name: "edgefuse" as const,
           links: {
+            docs: "/docs",
             openapi: "/openapi.json",
             health: "/healthz",
             checkpoints: "/v1/checkpoints",

@@ -1,16 +1,14 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
-import { createProbeRequest, type ProbeDescription, probeDescription } from "../../shared/api/probes.ts";
-import { barrierChart } from "../../shared/evaluation/chart.ts";
+import { createProbeRequest, pendingProbe, probeDescription } from "../../shared/api/probes.ts";
 import { probeId, type ProbeId } from "../../shared/identity.ts";
-import { Problem } from "../../shared/problem.ts";
-import { limitsOf } from "../environment.ts";
-import { engineOf } from "../engine/engine.ts";
-import { chartKey, probeKey } from "../objects/keys.ts";
-import { putOnce } from "../objects/put-once.ts";
-import { answerQuestion } from "../probing/answer.ts";
+import type { AppContext } from "../environment.ts";
+import { chartKey } from "../objects/keys.ts";
+import { lookAtProbe, type ProbeState, startProbe } from "../probing/background.ts";
 import { resolveQuestion } from "../probing/question.ts";
+import { answerAndStore, findProbe, probeNotFound } from "../probing/store.ts";
 import { seeThrough } from "./body.ts";
+import { acknowledge, type Preferences, preferencesOf, waitFor } from "./preferences.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
 
@@ -18,15 +16,21 @@ const create = createRoute({
   method: "post",
   path: "/v1/probes",
   summary: "Measure the barrier between two models on validation shards",
-  description: "Evaluates models on the straight line between a and b. The same question has one answer, stored once.",
+  description:
+    "Evaluates models on the straight line between a and b. The same question has one answer, stored once. " +
+    "With `Prefer: respond-async` or `Prefer: wait=20` a Workflow answers it, and `Location` is where to look.",
   security: bearer,
   request: { body: { required: true, content: { "application/json": { schema: createProbeRequest } } } },
   responses: {
     200: jsonOf("Answered before", probeDescription),
     201: jsonOf("The answer", probeDescription),
+    202: jsonOf("It is being answered", pendingProbe),
     ...problems,
   },
 });
+
+/** When to ask again, in seconds. */
+const RETRY_AFTER = "1";
 
 const parameters = { params: z.object({ id: probeId }) };
 
@@ -36,7 +40,11 @@ const get = createRoute({
   summary: "The answer of a probe",
   security: bearer,
   request: parameters,
-  responses: { 200: jsonOf("The probe", probeDescription), ...problems },
+  responses: {
+    200: jsonOf("The probe", probeDescription),
+    202: jsonOf("It is being answered", pendingProbe),
+    ...problems,
+  },
 });
 
 const chart = createRoute({
@@ -58,69 +66,57 @@ export function probeRoutes({ now }: Dependencies) {
       const { BUCKET, CATALOG } = c.env;
       const request = c.req.valid("json");
       const question = await resolveQuestion(CATALOG, request);
+      const preferences = preferencesOf(c.req.header("prefer"));
       c.header("location", `/v1/probes/${question.id}`);
+      acknowledge(c, preferences);
       const known = await findProbe(BUCKET, question.id);
       if (known !== undefined) return c.json(known, 200);
-
-      const engine = await engineOf(limitsOf(c.env).memoryBudgetBytes);
-      const report = await seeThrough(
-        c,
-        engine.turns.run(() => answerQuestion(BUCKET, engine, question, request.batch)),
-      );
-      const probe: ProbeDescription = {
-        id: question.id,
-        a: question.a.id,
-        b: question.b.id,
-        shards: question.shards.map(({ id }) => id),
-        ...report,
-        points: [...report.points],
-        createdAt: now().toISOString(),
-      };
-      const stored = await seeThrough(c, storeProbe(BUCKET, probe));
-      return stored === probe ? c.json(probe, 201) : c.json(stored, 200);
+      if (preferences.isAsync || preferences.waitSeconds !== undefined) {
+        await seeThrough(c, startProbe(c.env, question, request.batch));
+        const state = await lookFor(c, question.id, preferences);
+        if (state.kind === "answered") return c.json(state.probe, 201);
+        c.header("retry-after", RETRY_AFTER);
+        return c.json(state.probe, 202);
+      }
+      const { probe, isNew } = await seeThrough(c, answerAndStore(c.env, question, request.batch, now));
+      return isNew ? c.json(probe, 201) : c.json(probe, 200);
     })
-    .openapi(get, async (c) => c.json(await requireProbe(c.env.BUCKET, c.req.valid("param").id), 200))
+    .openapi(get, async (c) => {
+      const preferences = { ...preferencesOf(c.req.header("prefer")), isAsync: false };
+      const state = await lookFor(c, c.req.valid("param").id, preferences);
+      acknowledge(c, preferences);
+      if (state.kind === "answered") return c.json(state.probe, 200);
+      c.header("retry-after", RETRY_AFTER);
+      c.header("cache-control", "no-store");
+      return c.json(state.probe, 202);
+    })
     .openapi(chart, async (c) => {
       const { id } = c.req.valid("param");
       const object = await c.env.BUCKET.get(chartKey(id));
-      if (object === null) throw notFound(id);
+      if (object === null) throw probeNotFound(id);
       return c.body(object.body, 200, {
         "content-type": "image/svg+xml; charset=utf-8",
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-        "x-content-type-options": "nosniff",
         "cache-control": "private, max-age=31536000, immutable",
       });
     });
-}
 
-/**
- * Stores an answer and its picture. The answer goes last, since it is what makes the probe exist; where two requests
- * answered at once, the first one's is kept.
- */
-async function storeProbe(bucket: R2Bucket, probe: ProbeDescription): Promise<ProbeDescription> {
-  const title = `Between ${probe.a.slice(0, 8)} and ${probe.b.slice(0, 8)}`;
-  const picture = barrierChart(title, [{ label: `${probe.samples} samples`, points: probe.points }]);
-  const hasDrawn = await putOnce(bucket, chartKey(probe.id), picture, "image/svg+xml");
-  try {
-    const isFirst = await putOnce(bucket, probeKey(probe.id), JSON.stringify(probe), "application/json");
-    return isFirst ? probe : await requireProbe(bucket, probe.id);
-  } catch (error) {
-    if (hasDrawn) await bucket.delete(chartKey(probe.id));
-    throw error;
+  /**
+   * A probe as it is now, or when it is answered, or when the client has waited for as long as it would.
+   * @throws Problem `probe-not-found`; why the answer failed
+   */
+  async function lookFor(
+    c: AppContext,
+    id: ProbeId,
+    { waitSeconds }: Preferences,
+  ): Promise<Exclude<ProbeState, { kind: "failed" }>> {
+    const state = await waitFor(() => lookAtProbe(c.env, id), {
+      hasEnded: (seen) => seen?.kind !== "pending",
+      seconds: waitSeconds ?? 0,
+      now,
+    });
+    if (state === undefined) throw probeNotFound(id);
+    if (state.kind === "failed") throw state.problem;
+    return state;
   }
-}
-
-async function findProbe(bucket: R2Bucket, id: ProbeId): Promise<ProbeDescription | undefined> {
-  const object = await bucket.get(probeKey(id));
-  return object === null ? undefined : probeDescription.parse(await object.json());
-}
-
-async function requireProbe(bucket: R2Bucket, id: ProbeId): Promise<ProbeDescription> {
-  const probe = await findProbe(bucket, id);
-  if (probe === undefined) throw notFound(id);
-  return probe;
-}
-
-function notFound(id: ProbeId): Problem {
-  return new Problem("probe-not-found", `There is no probe ${id}.`, { probe: id });
 }

@@ -37,7 +37,11 @@ function buildTable(app: OpenAPIHono<AppEnvironment>, others: readonly string[])
   return Array.from(table, ([path, methods]) => ({ pattern: patternOf(path), methods }));
 }
 
-function patternOf(path: string): RegExp {
+/**
+ * Matches the addresses of a route as the OpenAPI description writes it: `{name}` is one segment, `{path}` one or more.
+ */
+export function patternOf(path: string): RegExp {
   const escaped = path.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`);
+  const pattern = escaped.replaceAll(/\{([^}]+)\}/g, (_, name: string) => (name === "path" ? ".+" : "[^/]+"));
+  return new RegExp(`^${pattern}$`);
 }

@@ -7,6 +7,10 @@ export interface Dependencies {
   now(): Date;
   /** A fresh, unguessable name. */
   uniqueName(): string;
+  /** Bytes that nobody can guess. */
+  randomBytes(length: number): Uint8Array<ArrayBuffer>;
+  /** Where the log's lines go; the console by default. */
+  log?(line: string): void;
 }
 
 /** An empty set of routes; whatever fails validation becomes one kind of problem. */

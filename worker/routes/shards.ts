@@ -1,12 +1,9 @@
 import { createRoute } from "@hono/zod-openapi";
 import * as z from "zod";
 import { registerRequest, SAFETENSORS_MEDIA_TYPES } from "../../shared/api/checkpoints.ts";
-import { type ShardDescription, shardDescription } from "../../shared/api/datasets.ts";
-import { decodeShard } from "../../shared/evaluation/shard.ts";
-import { shardId, type ShardId } from "../../shared/identity.ts";
+import { shardDescription } from "../../shared/api/datasets.ts";
+import { shardId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
-import { findShard, insertShard } from "../catalog/shards.ts";
-import { isolateBudget } from "../engine/budget.ts";
 import { type AppContext, limitsOf } from "../environment.ts";
 import { sha256Hex } from "../objects/digest.ts";
 import { tooLarge } from "../objects/inspect.ts";
@@ -15,14 +12,9 @@ import { mismatch } from "../objects/receive.ts";
 import { openObject, serveRepresentation } from "../objects/serve.ts";
 import { announcedFile, mediaType, requireMediaType, seeThrough } from "./body.ts";
 import { readWhole } from "../objects/whole.ts";
+import { enterShard, MAX_SHARD_BYTES, requireShard, withShardMemory } from "../registering/shards.ts";
 import { bearer, bytesOf, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
-
-/**
- * Largest shard. A probe holds one shard at a time beside two models, and labels can only be checked with the data at
- * hand; more data goes into more shards, which changes no result.
- */
-export const MAX_SHARD_BYTES = 16 * 2 ** 20;
 
 const binary = { schema: { type: "string" as const, format: "binary" } };
 
@@ -79,9 +71,9 @@ export function shardRoutes({ now }: Dependencies) {
       c.header("location", `/v1/shards/${body.id}`);
       return isNew ? c.json(body, 201) : c.json(body, 200);
     })
-    .openapi(describe, async (c) => c.json(await requireShard(c, c.req.valid("param").id), 200))
+    .openapi(describe, async (c) => c.json(await requireShard(c.env.CATALOG, c.req.valid("param").id), 200))
     .openapi(download, async (c) => {
-      const { id, bytes } = await requireShard(c, c.req.valid("param").id);
+      const { id, bytes } = await requireShard(c.env.CATALOG, c.req.valid("param").id);
       return serveRepresentation(c, {
         bytes,
         sha256: id,
@@ -94,11 +86,11 @@ export function shardRoutes({ now }: Dependencies) {
   async function registerUpload(c: AppContext) {
     const limit = Math.min(MAX_SHARD_BYTES, limitsOf(c.env).maxUploadBytes);
     const { body, length, announced, maxBytes } = announcedFile(c, limit);
-    return within(c, length ?? maxBytes, async () => {
+    return withShardMemory(c.env, length ?? maxBytes, async () => {
       const file = await readWhole(body, maxBytes, length);
       const sha256 = await sha256Hex(file);
       if (announced !== undefined && announced !== sha256) throw mismatch(announced, sha256);
-      return enter(c, file, sha256);
+      return enterShard(c.env, file, sha256, now());
     });
   }
 
@@ -116,12 +108,12 @@ export function shardRoutes({ now }: Dependencies) {
       await object.body.cancel();
       throw tooLarge(MAX_SHARD_BYTES);
     }
-    return within(c, object.size, async () => {
+    return withShardMemory(c.env, object.size, async () => {
       const file = new Uint8Array(await object.arrayBuffer());
       try {
         const sha256 = await sha256Hex(file);
         if (announced !== undefined && announced !== sha256) throw mismatch(announced, sha256);
-        const entered = await enter(c, file, sha256);
+        const entered = await enterShard(c.env, file, sha256, now());
         if (isIncoming) await BUCKET.delete(key);
         return entered;
       } catch (error) {
@@ -131,42 +123,4 @@ export function shardRoutes({ now }: Dependencies) {
       }
     });
   }
-
-  /** Checks the shard, stores it unless the bucket has it, and enters it into the catalog. */
-  async function enter(c: AppContext, file: Uint8Array<ArrayBuffer>, sha256: string) {
-    const { count, inputShape } = decodeShard(file);
-    const id = sha256 as ShardId;
-    const shard: ShardDescription = {
-      id,
-      bytes: file.length,
-      samples: count,
-      inputShape: [...inputShape],
-      createdAt: now().toISOString(),
-    };
-    const isStored = (await c.env.BUCKET.head(shardKey(id))) !== null;
-    if (!isStored) await c.env.BUCKET.put(shardKey(id), file, { sha256 });
-    try {
-      const isNew = await insertShard(c.env.CATALOG, shard);
-      return { body: isNew ? shard : await requireShard(c, id), isNew };
-    } catch (error) {
-      if (!isStored) await c.env.BUCKET.delete(shardKey(id));
-      throw error;
-    }
-  }
-}
-
-/** Books the memory that checking a shard takes: the chunks or the file, the file in one piece, and its decoded copy. */
-async function within<Result>(c: AppContext, bytes: number, work: () => Promise<Result>): Promise<Result> {
-  const lease = isolateBudget(limitsOf(c.env).memoryBudgetBytes).take(3 * bytes);
-  try {
-    return await work();
-  } finally {
-    lease.release();
-  }
-}
-
-async function requireShard(c: AppContext, id: ShardId): Promise<ShardDescription> {
-  const shard = await findShard(c.env.CATALOG, id);
-  if (shard === undefined) throw new Problem("shard-not-found", `There is no shard ${id}.`, { shard: id });
-  return shard;
 }

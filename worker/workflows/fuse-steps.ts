@@ -27,6 +27,7 @@ import { PassingDigest } from "../objects/digest.ts";
 import { modelKey } from "../objects/keys.ts";
 import { problemDocument } from "../problems/render.ts";
 import { hasWeightsForm } from "../tfjs-form/layers-model.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Superseded } from "./outcome.ts";
 
 export interface StepContext {
@@ -48,17 +49,18 @@ export interface FuseJob {
   readonly statisticsRanges: number;
 }
 
-const HEARTBEAT_MS = 2_000;
-const HEARTBEAT_BYTES = 64 * 2 ** 20;
-
-/** Freezes the inputs' versions and opens the multipart upload, or takes over an earlier attempt's. */
+/**
+ * Plans over the inputs' versions that the fusion was requested for, and opens the multipart upload or takes over an
+ * earlier attempt's: its parts and the new ones are of one file.
+ * @throws Problem `input-changed` where a version is not there any more
+ */
 export async function beginAttempt(context: StepContext): Promise<FuseJob> {
   const { environment, id } = context;
   const { BUCKET, CATALOG } = environment;
   await stayCurrent(context);
   const fusion = await findFusion(CATALOG, id);
   if (fusion === undefined) throw new Superseded();
-  const { plan, etags } = await prepareFusion(environment, fusion.recipe);
+  const { plan, etags } = await prepareFusion(environment, fusion.recipe, fusion.etags);
   const needs = needsStatistics(plan) && (await findStatistics(BUCKET, id)) === undefined;
   return {
     uploadId: fusion.uploadId ?? (await openUpload(context)),
@@ -86,24 +88,22 @@ async function openUpload({ environment: { BUCKET, CATALOG }, id, attempt }: Ste
 
 export async function gatherStep(context: StepContext, job: FuseJob, index: number): Promise<void> {
   const { plan } = await preparedFor(context, job);
-  let last = context.now().getTime();
+  const heartbeat = new Heartbeat(context);
   await gatherRange(context.environment, {
     id: context.id,
     plan,
     index,
-    onProgress: () => {
-      const at = context.now();
-      if (at.getTime() - last < HEARTBEAT_MS) return;
-      last = at.getTime();
-      // A heartbeat that is lost is made up for by the next.
-      void touchFusion(context.environment.CATALOG, context, at.toISOString()).catch(() => undefined);
-    },
+    onProgress: () => heartbeat.beatBehind(),
   });
 }
 
 export async function mergeStep(context: StepContext, job: FuseJob): Promise<void> {
   await stayCurrent(context);
-  if ((await findStatistics(context.environment.BUCKET, context.id)) !== undefined) return;
+  if ((await findStatistics(context.environment.BUCKET, context.id)) !== undefined) {
+    // An earlier run of this step may have ended before it had cleared up.
+    await discardScratch(context.environment.BUCKET, context.id);
+    return;
+  }
   await mergeRanges(context.environment, context.id, job.statisticsRanges);
 }
 
@@ -135,7 +135,7 @@ export async function makeParts(
 }
 
 async function makePart(
-  { environment: { BUCKET }, id }: StepContext,
+  context: StepContext,
   { uploadId, bytes, partBytes }: FuseJob,
   {
     prepared: { plan },
@@ -144,16 +144,18 @@ async function makePart(
     number,
   }: { prepared: PreparedFusion; engine: FusionEngine; statistics: FusionStatistics | undefined; number: number },
 ): Promise<PartRecord> {
+  const { environment, id } = context;
   const { begin, end } = partRange(bytes, partBytes, number);
   const observations = emptyObservations(plan);
+  const heartbeat = new Heartbeat(context);
   const digest = new PassingDigest();
-  const upload = BUCKET.resumeMultipartUpload(modelKey(id), uploadId);
+  const upload = environment.BUCKET.resumeMultipartUpload(modelKey(id), uploadId);
   try {
     const { etag } = await pour(
       fuseRange(plan, engine, { begin, end, observations, ...(statistics === undefined ? {} : { statistics }) }),
       end - begin,
       (body) => upload.uploadPart(number, body),
-      (chunk) => digest.write(chunk),
+      (chunk) => Promise.all([digest.write(chunk), heartbeat.beat()]).then(() => undefined),
     );
     return { number, etag, sha256: await digest.finish(), bytes: end - begin, observations };
   } catch (error) {
@@ -179,7 +181,8 @@ export async function completeUpload(context: StepContext, job: FuseJob): Promis
   try {
     await stayCurrent(context);
   } catch (error) {
-    await discardModel(context.environment, context.id);
+    // Whatever else went wrong, the step runs again, and finds the object.
+    if (error instanceof Superseded) await discardModel(context.environment, context.id);
     throw error;
   }
 }
@@ -206,6 +209,8 @@ export async function sealModel(context: StepContext, job: FuseJob): Promise<{ s
     prepared,
     statistics,
     partBytes: job.partBytes,
+    // An attempt enters its model only beside its fusion, which says what it is.
+    visibility: "private",
     path: "workflow",
     started,
     ended: now(),
@@ -226,17 +231,13 @@ async function digestObject(
   const whole = new PassingDigest();
   const data = hasData ? new PassingDigest() : undefined;
   const breather = new Breather();
+  const heartbeat = new Heartbeat(context);
   let at = 0;
-  let next = HEARTBEAT_BYTES;
   for await (const chunk of object.body as ReadableStream<Uint8Array>) {
     const inData = chunk.subarray(Math.max(0, Math.min(chunk.length, dataOffset - at)));
     at += chunk.length;
     await Promise.all([whole.write(chunk), data?.write(inData)]);
-    await breather.breathe();
-    if (at >= next) {
-      await stayCurrent(context);
-      next = at + HEARTBEAT_BYTES;
-    }
+    await Promise.all([breather.breathe(), heartbeat.beat()]);
   }
   return { sha256: await whole.finish(), dataSha256: data === undefined ? null : await data.finish() };
 }

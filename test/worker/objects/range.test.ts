@@ -40,3 +40,16 @@ describe("If-None-Match", () => {
     expect(matchesEtag(header, '"a"')).toBe(expected);
   });
 });
+
+describe("If-Match", () => {
+  it.each([
+    ['"a"', true],
+    ['"b", "a"', true],
+    ["*", true],
+    ['W/"a"', false],
+    ['"b"', false],
+    [undefined, false],
+  ])('%s against "a"', (header, expected) => {
+    expect(matchesEtag(header, '"a"', "strong")).toBe(expected);
+  });
+});
