@@ -62,7 +62,8 @@ export async function publishModel(
     await discardModel({ BUCKET, CATALOG }, id);
     return undefined;
   } catch (error) {
-    await discardModel({ BUCKET, CATALOG }, id);
+    // A Workflow's step runs again, and wants the object; should it give up, it clears away itself.
+    if (attempt === undefined) await discardModel({ BUCKET, CATALOG }, id);
     throw error;
   }
 }

@@ -59,7 +59,7 @@ async function complete(completion: Completion): Promise<Registered<UploadResult
   const { environment, id, request, now } = completion;
   const { BUCKET, CATALOG } = environment;
   const upload = await requireUpload(CATALOG, id, now());
-  if (upload.result !== null) return describeResult(environment, upload.kind, upload.result);
+  if (upload.result !== null) return describeFinished(environment, upload, upload.result);
   const staged = await assemble(environment, upload, request);
   try {
     const registered = await settle(completion, upload, staged);
@@ -69,10 +69,20 @@ async function complete(completion: Completion): Promise<Registered<UploadResult
   } catch (error) {
     // Another isolate may have come to the end, and taken the staged object away while it was read here.
     const current = await findUpload(CATALOG, id);
-    if (typeof current?.result === "string") return describeResult(environment, upload.kind, current.result);
+    if (typeof current?.result === "string") return describeFinished(environment, upload, current.result);
     if (error instanceof Problem && FINAL.has(error.code)) await discardUpload(environment, upload);
     throw error;
   }
+}
+
+/** What it was completed to. Whoever completed it may have died before the staged object was gone. */
+async function describeFinished(
+  environment: Environment,
+  { id, kind }: UploadRecord,
+  result: string,
+): Promise<Registered<UploadResult>> {
+  await environment.BUCKET.delete(uploadKey(id));
+  return describeResult(environment, kind, result);
 }
 
 /** Makes the parts one object, unless that has been done. */

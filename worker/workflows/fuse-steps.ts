@@ -77,7 +77,8 @@ async function openUpload({ environment: { BUCKET, CATALOG }, id, attempt }: Ste
   try {
     if (await recordUpload(CATALOG, { id, attempt }, upload.uploadId)) return upload.uploadId;
   } catch (error) {
-    await upload.abort();
+    // It may have been recorded, and only the catalog's answer be lost; then the step's next run takes it up.
+    if ((await findFusion(CATALOG, id))?.uploadId !== upload.uploadId) await upload.abort();
     throw error;
   }
   await upload.abort();

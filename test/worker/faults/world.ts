@@ -135,8 +135,11 @@ export async function inconsistencies(isSenders: (key: string) => boolean = () =
   for (const { upload_id } of await rows<{ upload_id: string }>("SELECT DISTINCT upload_id FROM fusion_parts")) {
     if (!uploads.has(upload_id)) wrong.push(`parts of no upload: ${upload_id}`);
   }
-  for (const { upload_id } of await rows<{ upload_id: string | null }>("SELECT upload_id FROM uploads")) {
-    if (upload_id !== null) uploads.add(upload_id);
+  for (const upload of await rows<{ id: string; upload_id: string | null; result: string | null }>(
+    "SELECT id, upload_id, result FROM uploads",
+  )) {
+    if (upload.upload_id !== null) uploads.add(upload.upload_id);
+    if (upload.result === null) owned.add(`staging/uploads/${upload.id}`);
   }
   for (const { upload } of await rows<{ upload: string }>(
     "SELECT DISTINCT upload FROM upload_parts WHERE upload NOT IN (SELECT id FROM uploads)",
