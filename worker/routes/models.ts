@@ -6,6 +6,7 @@ import { Problem } from "../../shared/problem.ts";
 import type { AppContext } from "../environment.ts";
 import { serveRepresentation } from "../objects/serve.ts";
 import { openModelFile } from "../serving/model-files.ts";
+import { formOf } from "../serving/model-forms.ts";
 import { readableModel } from "../serving/readable-model.ts";
 import { bytesOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
@@ -79,9 +80,11 @@ const shard = createRoute({
  */
 export function modelRoutes({ now }: Dependencies) {
   const serve = async (c: AppContext, id: ModelId, name: string) => {
+    // A name that no model has is nothing at all, whatever became of this one.
+    if (formOf(name) === undefined) throw noSuchFile(id);
     const served = await readableModel(c, id, now());
     const found = await openModelFile(readerOf(c, now), served, name);
-    if (found === undefined) throw new Problem("not-found", `Model ${id} has no file of this name.`);
+    if (found === undefined) throw noSuchFile(id);
     return serveRepresentation(c, found);
   };
   return newRouter()
@@ -92,6 +95,8 @@ export function modelRoutes({ now }: Dependencies) {
     .openapi(index, (c) => serve(c, c.req.valid("param").id, "model.safetensors.index.json"))
     .openapi(shard, (c) => serve(c, c.req.valid("param").id, c.req.valid("param").shard));
 }
+
+const noSuchFile = (id: string) => new Problem("not-found", `Model ${id} has no file of this name.`);
 
 /** What reading a model takes of a request. */
 export function readerOf(c: AppContext, now: () => Date) {
