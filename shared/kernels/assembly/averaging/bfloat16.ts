@@ -111,7 +111,6 @@ function settle(table: usize, output: usize, index: i32, decided: i32): i32 {
 }
 
 /** How far numbers are from the middle between the two bfloat16 around them; exact. */
-// @ts-ignore: decorator
 @inline
 function distance(value: v128, upper: v128, half: v128): v128 {
   return f32x4.abs(f32x4.sub(value, v128.or(v128.and(value, upper), half)));
@@ -125,7 +124,6 @@ function distance(value: v128, upper: v128, half: v128): v128 {
  * the boundary by more than half an ulp.
  * @typeParam Power bool where n is a power of two, so that a multiplication divides
  */
-// @ts-ignore: decorator
 @inline
 function averageEqual<Power>(table: usize, output: usize, count: i32): i32 {
   const start = firstEntry(table);
@@ -189,7 +187,6 @@ function averageEqual<Power>(table: usize, output: usize, count: i32): i32 {
 }
 
 /** Eight quotients rounded to nearest even and put in order. */
-// @ts-ignore: decorator
 @inline
 function roundEight<Power>(even: v128, odd: v128, factor: v128, half: v128, word: v128, upper: v128): v128 {
   const a = sizeof<Power>() == 1 ? f32x4.mul(even, factor) : f32x4.div(even, factor);

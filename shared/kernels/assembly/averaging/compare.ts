@@ -32,7 +32,6 @@ export function countMaskedMismatches(width: i32, a: usize, b: usize, mask: usiz
   return found;
 }
 
-// @ts-ignore: decorator
 @inline
 function differ<T>(a: usize, b: usize): v128 {
   return v128.ne<T>(v128.load(a), v128.load(b));

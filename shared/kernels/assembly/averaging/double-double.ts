@@ -31,7 +31,6 @@ export function averageDoubles<Out>(table: usize, output: usize, count: i32): i3
   return nonFinite;
 }
 
-// @ts-ignore: decorator
 @inline
 function averagePair<Out>(
   table: usize,

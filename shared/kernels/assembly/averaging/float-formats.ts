@@ -12,14 +12,12 @@ export type BFLOAT16 = u16;
 export type E4M3 = i8;
 export type E5M2 = u8;
 
-// @ts-ignore: decorator
 @inline
 export function isBfloat16<T>(): bool {
   return sizeof<T>() == 2 && !isSigned<T>();
 }
 
 /** Bits of the stored fraction of a narrow format. */
-// @ts-ignore: decorator
 @inline
 function fractionBits<T>(): i32 {
   if (sizeof<T>() == 1) return isSigned<T>() ? 3 : 2;
@@ -27,7 +25,6 @@ function fractionBits<T>(): i32 {
 }
 
 /** Exponent of the smallest normal number of a narrow format. */
-// @ts-ignore: decorator
 @inline
 function smallestExponent<T>(): i32 {
   if (sizeof<T>() == 1) return isSigned<T>() ? -6 : -14;
@@ -38,7 +35,6 @@ function smallestExponent<T>(): i32 {
  * Magnitudes from here on round to infinity: half a step above the largest finite number, where the tie goes up. In E4M3
  * it goes down, to 448, so the limit is the next float64.
  */
-// @ts-ignore: decorator
 @inline
 function overflowLimit<T>(): f64 {
   if (sizeof<T>() == 8) return Infinity;
@@ -48,7 +44,6 @@ function overflowLimit<T>(): f64 {
 }
 
 /** Bits by which a narrow format's exponent field lacks the eight of float32. */
-// @ts-ignore: decorator
 @inline
 export function fieldShift<T>(): i32 {
   if (sizeof<T>() == 1 && isSigned<T>()) return 4;
@@ -56,7 +51,6 @@ export function fieldShift<T>(): i32 {
 }
 
 /** Sign, exponent and fraction of a narrow format, after its pattern was shifted right from the top of a word. */
-// @ts-ignore: decorator
 @inline
 export function fieldMaskOf<T>(): i32 {
   if (sizeof<T>() == 1 && isSigned<T>()) return 0x87f00000;
@@ -64,7 +58,6 @@ export function fieldMaskOf<T>(): i32 {
 }
 
 /** The float32 that makes up for the difference in exponent bias: 2^120 for E4M3, else 2^112. */
-// @ts-ignore: decorator
 @inline
 export function fieldScaleOf<T>(): i32 {
   if (sizeof<T>() == 1 && isSigned<T>()) return 0x7b800000;
@@ -72,7 +65,6 @@ export function fieldScaleOf<T>(): i32 {
 }
 
 /** The bits, in both halves of a word, that are all ones in NaN and infinity and in nothing else. */
-// @ts-ignore: decorator
 @inline
 export function specialOf<T>(): i32 {
   if (sizeof<T>() == 1 && isSigned<T>()) return 0x7f007f00;
@@ -80,14 +72,12 @@ export function specialOf<T>(): i32 {
 }
 
 /** Eight bytes, each in the upper half of a 16-bit lane. */
-// @ts-ignore: decorator
 @inline
 export function widenBytes(address: usize): v128 {
   return i16x8.shl(v128.load_ext<u8>(address), 8);
 }
 
 /** One element as float64; exact in every format. */
-// @ts-ignore: decorator
 @inline
 export function decode<T>(address: usize): f64 {
   if (sizeof<T>() == 8) return load<f64>(address);
@@ -111,7 +101,6 @@ export function decode<T>(address: usize): f64 {
  * there, which gives subnormals; a carry out of the fraction runs into the exponent, as it should.
  * @returns 1 where the result is not finite
  */
-// @ts-ignore: decorator
 @inline
 export function encode<T>(address: usize, value: f64): i32 {
   const magnitude = abs(value);
@@ -154,14 +143,12 @@ function encodeNonFinite<T>(address: usize, value: f64): i32 {
 }
 
 /** Bits of the factor that turns a power of two into 1.5 * 2^52 steps of the format's grid there. */
-// @ts-ignore: decorator
 @inline
 export function gridBits<T>(): i64 {
   return (<i64>(1023 + 52 - fractionBits<T>()) << 52) | (<i64>1 << 51);
 }
 
 /** Bits of the smallest normal number, as float64. */
-// @ts-ignore: decorator
 @inline
 export function smallestBits<T>(): i64 {
   return <i64>(smallestExponent<T>() + 1023) << 52;
@@ -171,7 +158,6 @@ export function smallestBits<T>(): i64 {
  * {@link encode} of four float64 to a narrow format, one in each 32-bit lane, without the sign. Numbers that are not
  * finite, or would not be, come out above the format's largest finite one.
  */
-// @ts-ignore: decorator
 @inline
 function encodeFour<T>(a: v128, b: v128, exponentMask: v128, smallest: v128, grid: v128, bias: v128): v128 {
   const aPower = f64x2.pmax(v128.and(a, exponentMask), smallest);
@@ -184,14 +170,12 @@ function encodeFour<T>(a: v128, b: v128, exponentMask: v128, smallest: v128, gri
 }
 
 /** The signs of four float64, each at the top bit of the format in its 32-bit lane. */
-// @ts-ignore: decorator
 @inline
 function signsOfFour<T>(a: v128, b: v128): v128 {
   return i32x4.shl(i32x4.shr_u(v128.shuffle<u32>(a, b, 1, 3, 5, 7), 31), 8 * sizeof<T>() - 1);
 }
 
 /** Largest finite number of a narrow format, as its bits. */
-// @ts-ignore: decorator
 @inline
 export function largestBits<T>(): i32 {
   if (sizeof<T>() == 1) return isSigned<T>() ? 0x7e : 0x7b;
@@ -199,7 +183,6 @@ export function largestBits<T>(): i32 {
 }
 
 /** What {@link encodeFour} subtracts: the exponent field of the smallest normal number, in the format's place. */
-// @ts-ignore: decorator
 @inline
 export function encodeBias<T>(): i32 {
   return (smallestExponent<T>() + 1023) << fractionBits<T>();
@@ -210,7 +193,6 @@ export function encodeBias<T>(): i32 {
  * constants that the caller holds in registers; only narrow formats use them.
  * @returns how many results are not finite
  */
-// @ts-ignore: decorator
 @inline
 export function encodeEight<T>(
   address: usize,

@@ -6,14 +6,12 @@
 export let zero: i32 = 0;
 
 /** Four equal 32-bit words. Call it outside the loop. */
-// @ts-ignore: decorator
 @inline
 export function heldWords(word: i32): v128 {
   return i32x4.splat(word | zero);
 }
 
 /** Two equal float64, given by their bits. Call it outside the loop. */
-// @ts-ignore: decorator
 @inline
 export function heldDoubles(bits: i64): v128 {
   return i64x2.splat(bits | <i64>zero);

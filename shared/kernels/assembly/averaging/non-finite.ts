@@ -6,7 +6,6 @@ export function setFirstIndex(index: i32): void {
 }
 
 /** Bits of the exponent field, under which a number is NaN or infinite where they are all ones. */
-// @ts-ignore: decorator
 @inline
 function isNonFinite(dtype: i32, address: usize, index: i32): bool {
   if (dtype == 0) return (load<u32>(address + (<usize>index << 2)) & 0x7f800000) == 0x7f800000;

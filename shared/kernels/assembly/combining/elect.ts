@@ -36,7 +36,6 @@ function smallestKept(low: i32): f64 {
 }
 
 /** Two differences, 0 where they do not stay; NaN stays. */
-// @ts-ignore: decorator
 @inline
 function keptOf(row: usize, from: v128, magnitude: v128, smallest: v128): v128 {
   const x = f64x2.sub(f64x2.promote_low_f32x4(v128.load_zero<u64>(row)), from);
@@ -44,7 +43,6 @@ function keptOf(row: usize, from: v128, magnitude: v128, smallest: v128): v128 {
 }
 
 /** Adds to the divisor what an input counts for where it has the elected sign, which has been turned into plus. */
-// @ts-ignore: decorator
 @inline
 function agreeing(under: v128, turned: v128, zero: v128, weight: v128, plain: bool): v128 {
   const drops = f64x2.le(turned, zero);
@@ -55,7 +53,6 @@ function agreeing(under: v128, turned: v128, zero: v128, weight: v128, plain: bo
  * @param plain whether all factors and weights are 1 and counts are divided by
  * @returns 1 where a result is not finite, or the base has a -0, which the sum here loses: then nothing written counts
  */
-// @ts-ignore: decorator
 @inline
 export function elect<Out>(
   entries: usize,

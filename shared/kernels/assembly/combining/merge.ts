@@ -12,7 +12,6 @@ import { keyOf, keysOfFour, loadOne, loadTwo } from "./rows";
  * @param scratch 32 bytes for each input
  * @returns 1 where a difference is not finite and may not show in the result
  */
-// @ts-ignore: decorator
 @inline
 function merge<T>(
   entries: usize,

@@ -28,7 +28,6 @@ export function keepNegativeZeros(table: usize, output: usize, width: i32, outpu
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function isNegativeZero(address: usize, width: i32): bool {
   if (width == 4) return load<u32>(address) == 0x80000000;
@@ -37,7 +36,6 @@ function isNegativeZero(address: usize, width: i32): bool {
   return load<u64>(address) == 0x8000000000000000;
 }
 
-// @ts-ignore: decorator
 @inline
 function storeNegativeZero(address: usize, width: i32): void {
   if (width == 4) store<u32>(address, 0x80000000);

@@ -6,7 +6,6 @@ import { loadOne, loadTwo } from "./rows";
  *
  * Writes a·a, a·b and b·b.
  */
-// @ts-ignore: decorator
 @inline
 function squaresOver<T>(a: usize, b: usize, base: usize, count: i32, out: usize, differs: bool): void {
   let aa0 = f64x2.splat(0);
@@ -62,7 +61,6 @@ function squaresOver<T>(a: usize, b: usize, base: usize, count: i32, out: usize,
 }
 
 /** Writes a·c, a·d, b·c and b·d, in the same order. */
-// @ts-ignore: decorator
 @inline
 function crossesOver<T>(
   a: usize,
@@ -136,13 +134,11 @@ function crossesOver<T>(
   store<f64>(out, total(bd0, bd1), 24);
 }
 
-// @ts-ignore: decorator
 @inline
 function addFirst(sums: v128, value: f64): v128 {
   return f64x2.replace_lane(sums, 0, f64x2.extract_lane(sums, 0) + value);
 }
 
-// @ts-ignore: decorator
 @inline
 function total(first: v128, second: v128): f64 {
   return (

@@ -1,7 +1,6 @@
 /** Rows of elements as the combining kernels read them: float32 or float64, where all other formats are decoded to. */
 
 /** Two elements as float64. */
-// @ts-ignore: decorator
 @inline
 export function loadTwo<T>(address: usize): v128 {
   if (sizeof<T>() == 8) return v128.load(address);
@@ -9,7 +8,6 @@ export function loadTwo<T>(address: usize): v128 {
 }
 
 /** One element as float64. */
-// @ts-ignore: decorator
 @inline
 export function loadOne<T>(address: usize): f64 {
   if (sizeof<T>() == 8) return load<f64>(address);
@@ -21,7 +19,6 @@ export function loadOne<T>(address: usize): f64 {
  * the numbers do. Float32 rows are subtracted as they are: a float64 difference of them, rounded to float32, is the
  * same number, because float64 has more than twice the digits (Figueroa, "When is double rounding innocuous?", 1995).
  */
-// @ts-ignore: decorator
 @inline
 export function keysOfFour<T>(row: usize, base: usize, differs: bool, magnitude: v128): v128 {
   if (sizeof<T>() == 4) {
@@ -34,7 +31,6 @@ export function keysOfFour<T>(row: usize, base: usize, differs: bool, magnitude:
   return v128.and(singles, magnitude);
 }
 
-// @ts-ignore: decorator
 @inline
 export function keyOf(value: f64): u32 {
   return reinterpret<u32>(f32(value)) & 0x7fffffff;

@@ -56,7 +56,6 @@ export function searchKeys<T>(
   return list;
 }
 
-// @ts-ignore: decorator
 @inline
 function countOne(address: usize): void {
   store<u32>(address, load<u32>(address) + 1);

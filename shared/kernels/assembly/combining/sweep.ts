@@ -26,7 +26,6 @@ export function sweepKeys<T>(
     : sweep<T>(row, 0, count, low, high, list, first, above, false);
 }
 
-// @ts-ignore: decorator
 @inline
 function sweep<T>(
   row: usize,
@@ -96,7 +95,6 @@ function sweep<T>(
 }
 
 /** Appends those of four keys that are within. All are written; what does not belong is overwritten by what comes next. */
-// @ts-ignore: decorator
 @inline
 export function append(list: usize, keys: v128, within: v128, first: u32): usize {
   if (!v128.any_true(within)) return list;

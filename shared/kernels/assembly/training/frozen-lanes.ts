@@ -8,28 +8,24 @@
  * every turn of a loop, which costs more than the update itself; this stays in a register.
  * @param one 1
  */
-// @ts-ignore: decorator
 @inline
 export function lowBits(one: i32): v128 {
   return i32x4.mul(i32x4.splat(one), i32x4(1, 2, 4, 8));
 }
 
 /** The bits of entry `index`, a multiple of `step`, and those that follow. @param bits those of entry `index - step` */
-// @ts-ignore: decorator
 @inline
 export function nextBits(frozen: usize, bits: v128, index: i32, step: i32): v128 {
   return (index & 31) == 0 ? v128.load_splat<u32>(frozen + ((<usize>index) >> 3)) : i32x4.shr_u(bits, step);
 }
 
 /** Lanes all ones where the entry is free, all zeros where it is frozen. @param lanes one bit a lane */
-// @ts-ignore: decorator
 @inline
 export function freeLanes(bits: v128, lanes: v128): v128 {
   return i32x4.eq(v128.and(bits, lanes), i32x4.splat(0));
 }
 
 /** Whether one entry is frozen. @param frozen address of the whole mask, or 0 where nothing is */
-// @ts-ignore: decorator
 @inline
 export function isFrozen(frozen: usize, index: i32): bool {
   return frozen != 0 && ((load<u8>(frozen + ((<usize>index) >> 3)) >> (<u8>(index & 7))) & 1) != 0;
