@@ -1,75 +1,27 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EdgefuseClient } from "../../shared/api/index.ts";
 import type { ModelId } from "../../shared/identity.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../shared/safetensors/index.ts";
-import { linearModel } from "../support/checkpoint-files.ts";
-import { startWorker, type WorkerHarness } from "../support/worker-harness.ts";
+import { decodeSafetensors } from "../../shared/safetensors/index.ts";
+import { type CdnWorld, PLAIN, SHARDED, sha256, startCdnWorld } from "../support/cdn-world.ts";
+import type { WorkerHarness } from "../support/worker-harness.ts";
 
-/** Between the size of the two models below: one is a file, the other comes in shards. */
-const SHARD_BYTES = 64;
 const IMMUTABLE = "public, max-age=31536000, immutable, no-transform";
 const BRIEF = "public, max-age=60, stale-while-revalidate=600, no-transform";
 
+const digestField = (bytes: Uint8Array) => `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
+let world: CdnWorld;
 let worker: WorkerHarness;
-let client: EdgefuseClient;
 let plain: ModelId;
 let sharded: ModelId;
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const digestField = (bytes: Uint8Array) => `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
-const f32 = (values: readonly number[]) => new Uint8Array(new Float32Array(values).buffer);
-
-/** Sixteen inputs, two logits. */
-const wideModel = (shift: number) =>
-  encodeSafetensors(
-    new Map([
-      [
-        "output/kernel",
-        { dtype: "F32", shape: [16, 2], data: f32(Array.from({ length: 32 }, (_, index) => index + shift)) },
-      ],
-      ["output/bias", { dtype: "F32", shape: [2], data: f32([shift, -shift]) }],
-    ]),
-    { "edgefuse.model": JSON.stringify({ architecture: "mlp", input: [4, 4], hidden: [], classes: 2 }) },
-  );
-
-const fuse = async (files: readonly Uint8Array<ArrayBuffer>[], more: object = {}): Promise<ModelId> => {
-  const inputs = [];
-  for (const file of files) inputs.push({ checkpoint: (await client.uploadCheckpoint(file)).id });
-  return (await client.createFusion({ recipe: { method: "linear", inputs }, ...more } as never)).id;
-};
-
-const get = (path: string, headers: Record<string, string> = {}, method = "GET") =>
-  fetch(worker.url + path, { method, headers: { "accept-encoding": "identity", ...headers }, redirect: "manual" });
-const read = async (path: string, headers: Record<string, string> = {}) => {
-  const response = await get(path, headers);
-  return { response, bytes: new Uint8Array(await response.arrayBuffer()) };
-};
+const get: CdnWorld["get"] = (...parameters) => world.get(...parameters);
+const read: CdnWorld["read"] = (...parameters) => world.read(...parameters);
 
 beforeAll(async () => {
-  worker = await startWorker({ vars: { EDGEFUSE_SHARD_BYTES: String(SHARD_BYTES) } });
-  client = new EdgefuseClient({ url: worker.url, token: worker.token });
-  plain = await fuse([linearModel([1, 2, 3, 4, 5, 6, 7, 8], [1, 0]), linearModel([3, 2, 1, 0, 1, 2, 3, 4], [0, 1])]);
-  sharded = await fuse([wideModel(1), wideModel(3)]);
-  for (const [name, model] of [
-    ["cdn/plain", plain],
-    ["cdn/sharded", sharded],
-  ] as const) {
-    const response = await worker.fetch(`/v1/aliases/${encodeURIComponent(name)}`, {
-      method: "PUT",
-      body: JSON.stringify({ model }),
-      headers: { "content-type": "application/json" },
-    });
-    expect(response.status).toBe(201);
-  }
+  world = await startCdnWorld();
+  ({ worker, plain, sharded } = world);
 });
 afterAll(() => worker.close());
 
-const PLAIN = ["model.safetensors", "manifest.json", "model.json", "weights.bin", "config.json"] as const;
-const SHARDED = [
-  ...["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
-  ...["weights-00001-of-00003.bin", "weights-00003-of-00003.bin", "model.json", "manifest.json", "config.json"],
-] as const;
 const FORMS = [
   ...PLAIN.map((file) => ({ form: "plain", file, surface: "id" })),
   ...SHARDED.map((file) => ({ form: "sharded", file, surface: "id" })),
@@ -264,135 +216,5 @@ describe("a model of more than a CDN keeps in one file", () => {
     expect(parts.map(({ length }) => length)).toEqual([64, 64, 8]);
     const order = topology.weightsManifest[0]?.weights.flatMap(({ name }) => values.get(name) ?? []) ?? [];
     expect([...new Float32Array(new Uint8Array(Buffer.concat(parts)).buffer)]).toEqual(order);
-  });
-});
-
-describe("the cache of a data centre", () => {
-  const forms = (id: ModelId, files: readonly string[]) => files.map((file) => `/models/${id}/${file}`);
-
-  it("serves what was public and stored, whole and by ranges, without the bucket", async () => {
-    const paths = [
-      ...forms(plain, ["model.safetensors", "weights.bin", "model.json", "config.json"]),
-      ...forms(
-        sharded,
-        SHARDED.filter((file) => file !== "manifest.json"),
-      ),
-    ];
-    const before = new Map<string, Awaited<ReturnType<typeof read>>>();
-    for (const path of paths) before.set(path, await read(path));
-    await expect
-      .poll(
-        async () => {
-          // The cache is filled behind the answers.
-          await new Promise((resolve) => setTimeout(resolve, 300));
-          const kept = new Map<string, Uint8Array>();
-          for (const id of [plain, sharded]) {
-            const object = await worker.environment.BUCKET.get(`models/${id}/model.safetensors`);
-            kept.set(id, new Uint8Array((await object?.arrayBuffer()) ?? new ArrayBuffer(0)));
-            await worker.environment.BUCKET.delete(`models/${id}/model.safetensors`);
-          }
-          try {
-            for (const [path, { bytes, response }] of before) {
-              const cached = await read(path);
-              if (cached.response.status !== 200) return `${path}: ${cached.response.status}`;
-              expect([path, sha256(cached.bytes)]).toEqual([path, sha256(bytes)]);
-              for (const field of ["etag", "cache-control", "content-type", "repr-digest", "vary", "content-length"]) {
-                expect([path, cached.response.headers.get(field)]).toEqual([path, response.headers.get(field)]);
-              }
-              const part = await read(path, { range: "bytes=3-6" });
-              expect([path, part.response.status, part.response.headers.get("content-range")]).toEqual([
-                path,
-                206,
-                `bytes 3-6/${bytes.length}`,
-              ]);
-              expect(part.bytes).toEqual(bytes.slice(3, 7));
-              const tail = await read(path, { range: "bytes=-2" });
-              expect(tail.bytes).toEqual(bytes.slice(-2));
-            }
-            return "all";
-          } finally {
-            for (const [id, bytes] of kept) {
-              await worker.environment.BUCKET.put(`models/${id}/model.safetensors`, bytes);
-            }
-          }
-        },
-        { timeout: 30_000 },
-      )
-      .toBe("all");
-  });
-
-  it("is not where a client can ask for it", async () => {
-    const { sha256: digest, bytes } = await client.describeFusion(plain);
-    expect((await get(`/.edge/${digest}/0-${bytes}`)).status).toBe(404);
-  });
-
-  it("never holds a private model", async () => {
-    const secret = await fuse([linearModel([8, 8, 8, 8, 8, 8, 8, 8], [5, 5])], { visibility: "private" });
-    const files = ["model.safetensors", "weights.bin", "model.json", "config.json", "manifest.json"];
-    for (const path of forms(secret, files)) {
-      for (const headers of [{}, { range: "bytes=0-3" }] as Record<string, string>[]) {
-        const response = await worker.fetch(path, { headers });
-        expect([path, response.status]).toEqual([path, "range" in headers ? 206 : 200]);
-        expect(response.headers.get("cache-control")).toMatch(/^private, /);
-        expect(response.headers.get("vary")).toBe("Authorization, Accept-Encoding");
-        await response.arrayBuffer();
-        for (const method of ["GET", "HEAD"]) {
-          const anonymous = await get(path, { ...headers, "if-none-match": "*" }, method);
-          expect([path, method, anonymous.status]).toEqual([path, method, 404]);
-          await anonymous.body?.cancel();
-        }
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    await worker.environment.BUCKET.delete(`models/${secret}/model.safetensors`);
-    const gone = await worker.fetch(`/models/${secret}/weights.bin`);
-    expect([gone.status, await gone.json()]).toEqual([404, expect.objectContaining({ code: "object-not-found" })]);
-  });
-});
-
-describe("a public model that is deleted", () => {
-  it("is gone at once, and as a private one is for nobody who read it before", async () => {
-    const files = [linearModel([6, 5, 4, 3, 2, 1, 0, 1], [3, 3])];
-    const id = await fuse(files);
-    const path = `/models/${id}/weights.bin`;
-    for (let reads = 0; reads < 3; reads++) expect((await read(path)).response.status).toBe(200);
-    expect((await worker.fetch(`/v1/models/${id}`, { method: "DELETE" })).status).toBe(204);
-    expect((await read(path)).response.status).toBe(404);
-    expect(await fuse(files, { visibility: "private" })).toBe(id);
-    for (const headers of [{}, { range: "bytes=0-3" }, { "if-none-match": "*" }] as Record<string, string>[]) {
-      expect((await read(path, headers)).response.status).toBe(404);
-    }
-    const allowed = await worker.fetch(path);
-    expect([allowed.status, (await allowed.arrayBuffer()).byteLength]).toEqual([200, 40]);
-  });
-});
-
-describe("a lazy model", () => {
-  it("has the same bytes and tags before and after it is stored, in every form", async () => {
-    for (const [seed, files] of [
-      [20, ["model.safetensors", "weights.bin", "model.json", "config.json"]],
-      [21, SHARDED.filter((file) => file !== "manifest.json")],
-    ] as const) {
-      const inputs = seed === 20 ? [linearModel([seed, 1, 1, 1, 1, 1, 1, 1], [0, 0])] : [wideModel(seed)];
-      const id = await fuse(inputs, { materialize: "lazy" });
-      const look = async () => {
-        const seen: unknown[] = [];
-        for (const file of files) {
-          const part = await read(`/models/${id}/${file}`, { range: "bytes=1-6" });
-          seen.push([file, part.response.status, part.response.headers.get("etag"), sha256(part.bytes)]);
-        }
-        // Last: reading all of the one file is what stores it.
-        for (const file of [...files].reverse()) {
-          const { response, bytes } = await read(`/models/${id}/${file}`);
-          seen.push([file, response.status, response.headers.get("etag"), sha256(bytes)]);
-        }
-        return seen;
-      };
-      const before = await look();
-      expect((await worker.fetch(`/v1/fusions/${id}`)).status).toBe(200);
-      await fuse(inputs);
-      await expect.poll(async () => (await client.describeFusion(id)).state, { timeout: 20_000 }).toBe("succeeded");
-      expect(await look()).toEqual(before);
-    }
   });
 });

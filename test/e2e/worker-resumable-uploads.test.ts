@@ -1,25 +1,18 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { startWorker as startLocalWorker } from "../../infra/local/start-worker.ts";
 import type { CreateUploadRequest, UploadDescription } from "../../shared/api/uploads.ts";
 import { encodeShard } from "../../shared/evaluation/shard.ts";
 import { f32Checkpoint, largeCheckpoint } from "../support/checkpoint-files.ts";
+import { beginUpload, json, MIB, partOf, problemOf, sha256 } from "../support/upload-parts.ts";
 import { startWorker, type WorkerHarness } from "../support/worker-harness.ts";
 
-const MIB = 2 ** 20;
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const field = (bytes: Uint8Array) => `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
 
 /** 20 MB: two parts of 8 MiB and one that is shorter. */
 const LARGE = largeCheckpoint(5_000_000, 1);
 const PARTS = 3;
-const partOf = (file: Uint8Array<ArrayBuffer>, number: number, bytes = 8 * MIB) =>
-  file.slice((number - 1) * bytes, number * bytes);
 
 let worker: WorkerHarness;
 let before = "";
@@ -34,18 +27,7 @@ afterEach(async () => {
   expect(objects).toEqual([]);
 });
 
-const json = (body: unknown): RequestInit => ({
-  method: "POST",
-  body: JSON.stringify(body),
-  headers: { "content-type": "application/json" },
-});
-async function begin(request: CreateUploadRequest, on: Pick<WorkerHarness, "fetch"> = worker) {
-  const response = await on.fetch("/v1/uploads", json(request));
-  expect(response.status).toBe(201);
-  const upload = (await response.json()) as UploadDescription;
-  expect(response.headers.get("location")).toBe(upload.links.self);
-  return upload;
-}
+const begin = (request: CreateUploadRequest) => beginUpload(request, worker);
 const put = (id: string, number: number, body: BodyInit, headers: Record<string, string> = {}) =>
   worker.fetch(`/v1/uploads/${id}/parts/${number}`, {
     method: "PUT",
@@ -62,8 +44,6 @@ async function sendAll(id: string, file: Uint8Array<ArrayBuffer>) {
     if (part.length > 0) expect((await put(id, number, part)).status).toBe(200);
   }
 }
-const problemOf = async (response: Response) =>
-  (await response.json()) as { code: string; status: number } & Record<string, unknown>;
 
 /** The upload is gone from the bucket and the catalog, and nothing else has changed. */
 async function isGone(id: string) {
@@ -291,104 +271,4 @@ describe("a file that is not what it should be leaves nothing", () => {
       (await worker.environment.CATALOG.prepare("SELECT 1 FROM uploads WHERE result IS NULL").all()).results,
     ).toEqual([]);
   });
-});
-
-describe("presigned URLs", () => {
-  it("take parts past the worker, and are for nothing else", async () => {
-    const stateDirectory = await mkdtemp(join(tmpdir(), "edgefuse-presign-"));
-    const local = await startLocalWorker({ stateDirectory, presign: true });
-    const send = (path: string, init: RequestInit = {}) => {
-      const headers = new Headers(init.headers);
-      headers.set("authorization", `Bearer ${local.adminToken}`);
-      return fetch(local.url + path, { ...init, headers });
-    };
-    const putTo = (url: string, body: Uint8Array<ArrayBuffer>) => fetch(url, { method: "PUT", body });
-    try {
-      const file = largeCheckpoint(5_000_000, 11);
-      const upload = await begin({ bytes: file.length, sha256: sha256(file) }, { fetch: send });
-      expect(upload.urls?.map(({ number }) => number)).toEqual([1, 2, 3]);
-      expect(JSON.stringify(upload)).not.toContain(local.s3.secretAccessKey);
-      // The first part through the API, the others past it.
-      const first = await send(`${upload.links.self}/parts/1`, { method: "PUT", body: partOf(file, 1) });
-      expect(first.status).toBe(200);
-      const parts = [];
-      for (const { number, url } of upload.urls?.slice(1) ?? []) {
-        const answer = await putTo(url, partOf(file, number));
-        expect([number, answer.status]).toEqual([number, 200]);
-        parts.push({ number, etag: answer.headers.get("etag") });
-      }
-      // What the API did not see must be named.
-      const unnamed = await send(upload.links.complete, { method: "POST" });
-      expect(await problemOf(unnamed)).toMatchObject({ code: "incomplete-upload", missing: [2, 3] });
-      const wrong = parts.map(({ number }) => ({ number, etag: '"00000000000000000000000000000000"' }));
-      expect(await problemOf(await send(upload.links.complete, json({ parts: wrong })))).toMatchObject({
-        code: "incomplete-upload",
-        missing: [1, 2, 3],
-      });
-      // The bucket would not say which of them it lacks, so what the API had seen is sent again.
-      expect((await send(`${upload.links.self}/parts/1`, { method: "PUT", body: partOf(file, 1) })).status).toBe(200);
-      const done = await send(upload.links.complete, json({ parts }));
-      expect([done.status, ((await done.json()) as { id: string }).id]).toEqual([201, sha256(file)]);
-
-      const other = await begin({ bytes: file.length }, { fetch: send });
-      const url = new URL(other.urls?.[0]?.url ?? "");
-      url.searchParams.set("partNumber", "2");
-      // Of a longer body nobody would read the rest.
-      expect((await putTo(url.href, new Uint8Array(8))).status).toBe(403);
-      expect((await send(other.links.self, { method: "DELETE" })).status).toBe(204);
-    } finally {
-      await local.stop();
-      await rm(stateDirectory, { recursive: true, force: true });
-    }
-  }, 400_000);
-});
-
-describe("an upload whose worker is killed", () => {
-  it("goes on from the parts that had arrived", async () => {
-    const stateDirectory = await mkdtemp(join(tmpdir(), "edgefuse-upload-"));
-    const adminToken = "kept-between-runs";
-    let local = await startLocalWorker({ stateDirectory, adminToken });
-    const send = (path: string, init: RequestInit = {}) => {
-      const headers = new Headers(init.headers);
-      headers.set("authorization", `Bearer ${adminToken}`);
-      return fetch(local.url + path, { ...init, headers });
-    };
-    try {
-      const file = largeCheckpoint(5_000_000, 12);
-      const upload = await begin({ bytes: file.length, sha256: sha256(file) }, { fetch: send });
-      const path = `/v1/uploads/${upload.id}`;
-      for (const number of [1, 3]) {
-        const answer = await send(`${path}/parts/${number}`, { method: "PUT", body: partOf(file, number) });
-        expect(answer.status).toBe(200);
-      }
-      // A part is on its way when the worker dies.
-      const half = new ReadableStream<Uint8Array>({
-        async start(controller) {
-          controller.enqueue(partOf(file, 2).slice(0, MIB));
-          await sleep(60_000).catch(() => undefined);
-        },
-      });
-      const abandoned = new AbortController();
-      const broken = send(`${path}/parts/2`, {
-        method: "PUT",
-        body: half,
-        duplex: "half",
-        signal: abandoned.signal,
-      } as RequestInit).catch(() => undefined);
-      await sleep(1000);
-      await local.kill();
-      abandoned.abort();
-      await broken;
-
-      local = await startLocalWorker({ stateDirectory, adminToken });
-      const seen = (await (await send(path)).json()) as UploadDescription;
-      expect(seen.received.map(({ number }) => number)).toEqual([1, 3]);
-      expect((await send(`${path}/parts/2`, { method: "PUT", body: partOf(file, 2) })).status).toBe(200);
-      const done = await send(`${path}/complete`, { method: "POST" });
-      expect([done.status, ((await done.json()) as { id: string }).id]).toEqual([201, sha256(file)]);
-    } finally {
-      await local.stop();
-      await rm(stateDirectory, { recursive: true, force: true });
-    }
-  }, 400_000);
 });
