@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -7,13 +6,10 @@ import { f32Checkpoint, largeCheckpoint } from "../support/checkpoint-files.ts";
 import { watchedFetch } from "../support/run-command-line.ts";
 import { runCli } from "../trainer/commands/run-cli.ts";
 import { startWorker, type WorkerHarness } from "../support/worker-harness.ts";
-import { Workplace } from "../support/workplace.ts";
+import { digestOf, sha256, Workplace } from "../support/workplace.ts";
 
 let worker: WorkerHarness;
 let shards: WorkerHarness;
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const digestOf = async (path: string) => sha256(await readFile(path));
 
 const place = new Workplace();
 const { cli, file, fuseRemotely: fuseTwo } = place;

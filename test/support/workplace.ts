@@ -1,9 +1,20 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { type CommandLineRun, runHere } from "./run-command-line.ts";
 import type { WorkerHarness } from "./worker-harness.ts";
+
+/** @returns lower-case hex */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** SHA-256 of a file. */
+export async function digestOf(path: string): Promise<string> {
+  return sha256(await readFile(path));
+}
 
 /** A folder and a command line for a worker, with the admin token and a cache of its own; new for every test. */
 export class Workplace {

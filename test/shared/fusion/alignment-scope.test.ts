@@ -1,19 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { maskOf, type MaskPlan } from "../../../shared/alignment/mask-plan.ts";
 import { alignmentOf, readAlignment } from "../../../shared/alignment/metadata.ts";
-import {
-  emptyObservations,
-  fuseRange,
-  type FusionEngine,
-  type FusionInput,
-  fusionReport,
-  planFusion,
-} from "../../../shared/fusion/index.ts";
+import { type FusionEngine, type FusionInput } from "../../../shared/fusion/index.ts";
 import { MemoryBudget } from "../../../shared/memory-budget.ts";
-import { parseRecipe } from "../../../shared/recipe/canonical-recipe.ts";
 import { decodeSafetensors } from "../../../shared/safetensors/index.ts";
 import { inputOf, writeCheckpoint } from "../../support/checkpoints.ts";
 import { wasmEngine } from "../../support/wasm-engine.ts";
+import { fuseReported } from "./fuse-reported.ts";
 
 const SIZES = { "hidden_0/kernel": 5003, "norm/moving_mean": 64, "output/bias": 10, "output/kernel": 2000 };
 const PLAN: MaskPlan = { seed: 99n, fixedRatio: 0.4, scope: { tensors: ["output/*"] }, frozenValue: "initial" };
@@ -43,18 +36,8 @@ function member(plan: MaskPlan, salt: number, broken?: Break): Promise<FusionInp
   return inputOf(writeCheckpoint(tensors, { "edgefuse.alignment": JSON.stringify(alignmentOf(plan, "a".repeat(64))) }));
 }
 
-async function fuse(inputs: readonly FusionInput[], rest = {}) {
-  const recipe = {
-    method: "linear",
-    inputs: inputs.map(({ id }, at) => ({ checkpoint: id, weight: at + 0.3 })),
-    ...rest,
-  };
-  const plan = planFusion(parseRecipe(recipe), inputs);
-  const observations = emptyObservations(plan);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of fuseRange(plan, engine, { chunkBytes: 1500, observations })) chunks.push(chunk);
-  return { file: new Uint8Array(Buffer.concat(chunks)), report: fusionReport(plan, observations) };
-}
+const fuse = (inputs: readonly FusionInput[], recipe = {}) =>
+  fuseReported(engine, inputs, { options: { chunkBytes: 1500 }, recipe });
 
 /** Entries that the plan holds, over all tensors. */
 function held(plan: MaskPlan): number {

@@ -1,18 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { frozenMask } from "../../../shared/alignment/mask.ts";
-import {
-  emptyObservations,
-  fuseRange,
-  type FusionEngine,
-  type FusionInput,
-  fusionReport,
-  planFusion,
-} from "../../../shared/fusion/index.ts";
+import { type FusionEngine, type FusionInput } from "../../../shared/fusion/index.ts";
 import { MemoryBudget } from "../../../shared/memory-budget.ts";
-import { parseRecipe } from "../../../shared/recipe/canonical-recipe.ts";
 import { decodeSafetensors } from "../../../shared/safetensors/index.ts";
 import { inputOf, writeCheckpoint } from "../../support/checkpoints.ts";
 import { wasmEngine } from "../../support/wasm-engine.ts";
+import { fuseReported } from "./fuse-reported.ts";
 
 const COUNT = 20_003;
 const SPEC = { seed: 0xfedcba9876543210n, fixedRatio: 0.4 };
@@ -53,18 +46,8 @@ function member(salt: number, options: { metadata?: Record<string, string> | und
   );
 }
 
-async function fuse(inputs: readonly FusionInput[], range = {}, rest = {}) {
-  const recipe = {
-    method: "linear",
-    inputs: inputs.map(({ id }, at) => ({ checkpoint: id, weight: at + 0.3 })),
-    ...rest,
-  };
-  const plan = planFusion(parseRecipe(recipe), inputs);
-  const observations = emptyObservations(plan);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of fuseRange(plan, engine, { ...range, observations })) chunks.push(chunk);
-  return { plan, file: new Uint8Array(Buffer.concat(chunks)), report: fusionReport(plan, observations) };
-}
+const fuse = (inputs: readonly FusionInput[], options = {}, recipe = {}) =>
+  fuseReported(engine, inputs, { options, recipe });
 
 /** A frozen and a free element of the kernel, beyond the first block. */
 const frozenAt = MASK.indexOf(1, 9001);

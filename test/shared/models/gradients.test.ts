@@ -1,58 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  type Architecture,
-  assignWeights,
-  buildModel,
-  labelsPerSampleOf,
-  sampleShapeOf,
-  weightSpecs,
-} from "../../../shared/models/index.ts";
+import { assignWeights, buildModel, sampleShapeOf, weightSpecs } from "../../../shared/models/index.ts";
 import { RandomStream } from "../../../shared/random/stream.ts";
 import { useCpuBackend } from "../../support/cpu-backend.ts";
 import { asReference } from "../../support/reference-network/compare.ts";
 import { referenceLogits } from "../../support/reference-network/networks.ts";
 import { crossEntropy, type Values } from "../../support/reference-network/operations.ts";
+import { tapeGradients } from "../../support/tape-gradients.ts";
 import { randomSamples, randomWeights, TINY_ARCHITECTURES } from "../../support/tiny-architectures.ts";
 
 const BATCH = 3;
 /** Step of the central differences. In float64 what they lose to rounding is about 1e-10. */
 const STEP = 1e-6;
-
-function randomLabels(architecture: Architecture): Int32Array<ArrayBuffer> {
-  const random = new RandomStream(9n, "labels");
-  const length = BATCH * labelsPerSampleOf(architecture);
-  return Int32Array.from({ length }, () => random.below(architecture.classes));
-}
-
-/** Mean cross-entropy by tfjs's tape, and its gradient by every trainable weight. */
-function tapeGradients(architecture: Architecture, samples: Float32Array, labels: Int32Array) {
-  const model = buildModel(architecture);
-  const specs = weightSpecs(model);
-  const weights = randomWeights(specs, 5n);
-  assignWeights(model, weights);
-  const trainable = specs.filter((spec) => spec.trainable);
-  const gradients = new Map<string, Float32Array>();
-  const loss = tf.tidy(() => {
-    const inputs = tf.tensor(samples, [BATCH, ...sampleShapeOf(architecture)], "float32");
-    const { value, grads } = tf.variableGrads(
-      () => {
-        const logits = model.apply(inputs, { training: true }) as tf.Tensor;
-        const rows = tf.logSoftmax(tf.reshape(logits, [labels.length, architecture.classes]));
-        const chosen = tf.oneHot(tf.tensor1d(labels, "int32"), architecture.classes);
-        return tf.neg(tf.div(tf.sum(tf.mul(rows, chosen)), labels.length)) as tf.Scalar;
-      },
-      trainable.map(({ variable }) => variable),
-    );
-    for (const { name, variable } of trainable) {
-      const gradient = grads[variable.name];
-      if (gradient !== undefined) gradients.set(name, gradient.dataSync<"float32">().slice());
-    }
-    return value.dataSync()[0] ?? Number.NaN;
-  });
-  model.dispose();
-  return { loss, gradients, weights, specs };
-}
 
 /** A unit vector of one weight's size: towards one entry, or in a random direction. */
 function directions(size: number, random: RandomStream): Float64Array[] {
@@ -70,17 +29,14 @@ describe("gradients on the CPU backend", () => {
   beforeAll(useCpuBackend);
 
   it.each(TINY_ARCHITECTURES)("of %s equal finite differences in float64", (_, architecture) => {
-    const samples = randomSamples(architecture, BATCH, 6n);
-    const labels = randomLabels(architecture);
-    const { loss, gradients, weights, specs } = tapeGradients(architecture, samples, labels);
+    const { loss, gradients, weights, samples, labels, names } = tapeGradients(architecture, BATCH);
     const input = { shape: [BATCH, ...sampleShapeOf(architecture)], data: Float64Array.from(samples) };
     const reference = asReference(weights);
     const lossAt = (point: ReadonlyMap<string, Values>) =>
       crossEntropy(referenceLogits(architecture, point, input, true), labels);
     expect(Math.abs(loss - lossAt(reference))).toBeLessThan(1e-5);
 
-    const trainable = specs.filter((spec) => spec.trainable).map(({ name }) => name);
-    expect([...gradients.keys()]).toEqual(trainable);
+    expect([...gradients.keys()]).toEqual(names);
     const random = new RandomStream(7n, "directions");
     let largest = 0;
     for (const [name, gradient] of gradients) {

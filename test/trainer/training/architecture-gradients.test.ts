@@ -9,12 +9,12 @@ import {
   sampleShapeOf,
   weightSpecs,
 } from "../../../shared/models/index.ts";
-import { RandomStream } from "../../../shared/random/stream.ts";
 import { startWasmBackend, type WasmTrainingBackend } from "../../../trainer/backend/wasm.ts";
 import { sgd } from "../../../trainer/training/regime.ts";
 import { createTrainStep } from "../../../trainer/training/train-step.ts";
 import { largestDifference } from "../../shared/kernels/beside-cpu.ts";
 import { useCpuBackend } from "../../support/cpu-backend.ts";
+import { randomLabels, tapeGradients } from "../../support/tape-gradients.ts";
 import { randomSamples, randomWeights, TINY_ARCHITECTURES } from "../../support/tiny-architectures.ts";
 
 let backend: WasmTrainingBackend;
@@ -37,20 +37,7 @@ const LARGER: readonly (readonly [string, Architecture])[] = Object.entries({
   "vit of width 64": { architecture: "vit", input: [16, 16, 3], patch: 4, width: 64, depth: 2, heads: 4, classes: 10 },
 }).map(([name, options]) => [name, architectureSchema.parse(options)]);
 
-interface Gradients {
-  readonly loss: number;
-  readonly values: ReadonlyMap<string, Float32Array>;
-  /** Running statistics after the step. */
-  readonly buffers: ReadonlyMap<string, Float32Array>;
-}
-
 const BATCH = 5;
-
-function labelsFor(architecture: Architecture): Int32Array<ArrayBuffer> {
-  const random = new RandomStream(9n, "labels");
-  const length = BATCH * labelsPerSampleOf(architecture);
-  return Int32Array.from({ length }, () => random.below(architecture.classes));
-}
 
 /** The tiny networks normalise over one to three channels: deviations near 0 magnify rounding errors on both backends. */
 function tolerance(architecture: Architecture): number {
@@ -58,58 +45,22 @@ function tolerance(architecture: Architecture): number {
   return normalises && !LARGER.some(([, larger]) => larger === architecture) ? 5e-4 : 1e-5;
 }
 
-/** Mean cross-entropy and its gradients by tfjs's tape on the current backend. */
-function gradientsHere(architecture: Architecture): Gradients {
-  const before = tf.memory().numTensors;
-  const model = buildModel(architecture);
-  const specs = weightSpecs(model);
-  assignWeights(model, randomWeights(specs, 5n));
-  const trainable = specs.filter((spec) => spec.trainable);
-  const labels = labelsFor(architecture);
-  const values = new Map<string, Float32Array>();
-  const loss = tf.tidy(() => {
-    const shape = [BATCH, ...sampleShapeOf(architecture)];
-    const inputs = tf.tensor(randomSamples(architecture, BATCH, 6n), shape, "float32");
-    const { value, grads } = tf.variableGrads(
-      () => {
-        const logits = model.apply(inputs, { training: true }) as tf.Tensor;
-        const rows = tf.logSoftmax(tf.reshape(logits, [labels.length, architecture.classes]));
-        const chosen = tf.oneHot(tf.tensor1d(labels, "int32"), architecture.classes);
-        return tf.neg(tf.div(tf.sum(tf.mul(rows, chosen)), labels.length)) as tf.Scalar;
-      },
-      trainable.map(({ variable }) => variable),
-    );
-    for (const { name, variable } of trainable) {
-      const gradient = grads[variable.name];
-      if (gradient !== undefined) values.set(name, gradient.dataSync<"float32">().slice());
-    }
-    return value.dataSync()[0] ?? Number.NaN;
-  });
-  const buffers = new Map(
-    weightSpecs(model)
-      .filter((spec) => !spec.trainable)
-      .map(({ name, variable }) => [name, variable.dataSync<"float32">().slice()]),
-  );
-  model.dispose();
-  expect(tf.memory().numTensors).toBe(before);
-  return { loss, values, buffers };
-}
-
 describe("on the WASM backend", () => {
   it.each([...TINY_ARCHITECTURES, ...LARGER])("the gradients of %s are the CPU backend's", async (_, architecture) => {
     await tf.setBackend("wasm");
-    const actual = gradientsHere(architecture);
+    const actual = tapeGradients(architecture, BATCH);
     await useCpuBackend();
-    const expected = gradientsHere(architecture);
+    const expected = tapeGradients(architecture, BATCH);
     await tf.setBackend("wasm");
 
+    expect([actual.leaked, expected.leaked]).toEqual([0, 0]);
     expect(Math.abs(actual.loss - expected.loss)).toBeLessThan(1e-5 * Math.max(1, expected.loss));
-    expect([...actual.values.keys()]).toEqual([...expected.values.keys()]);
-    const largest = Math.max(...[...expected.values.values()].flatMap((values) => [...values].map(Math.abs)));
+    expect([...actual.gradients.keys()]).toEqual([...expected.gradients.keys()]);
+    const largest = Math.max(...[...expected.gradients.values()].flatMap((values) => [...values].map(Math.abs)));
     expect(largest).toBeGreaterThan(1e-3);
-    for (const [name, values] of expected.values) {
+    for (const [name, values] of expected.gradients) {
       // Of the tensor's largest entry; a tensor whose true gradient is 0 (the bias of keys) holds rounding errors only.
-      const own = actual.values.get(name) ?? new Float32Array();
+      const own = actual.gradients.get(name) ?? new Float32Array();
       const size = Math.max(...values.map(Math.abs));
       const difference = largestDifference(own, values) * Math.min(1, size / (0.01 * largest));
       expect(difference, name).toBeLessThan(tolerance(architecture));
@@ -135,7 +86,11 @@ describe("on the WASM backend", () => {
       "float32",
     );
     const positions = labelsPerSampleOf(architecture);
-    const labels = tf.tensor(labelsFor(architecture), positions === 1 ? [BATCH] : [BATCH, positions], "int32");
+    const labels = tf.tensor(
+      randomLabels(architecture, BATCH),
+      positions === 1 ? [BATCH] : [BATCH, positions],
+      "int32",
+    );
     const run = (count: number) => Array.from({ length: count }, () => step(inputs, labels, 0.02) as number);
 
     const [first = Number.NaN] = run(5);
