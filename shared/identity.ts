@@ -13,6 +13,9 @@ export const checkpointId = sha256Hex.brand<"CheckpointId">();
 export const shardId = sha256Hex.brand<"ShardId">();
 export const modelId = sha256Hex.brand<"ModelId">();
 export const probeId = sha256Hex.brand<"ProbeId">();
+export const gateId = sha256Hex.brand<"GateId">();
+export const soupId = sha256Hex.brand<"SoupId">();
+export const topologyId = sha256Hex.brand<"TopologyId">();
 export const datasetName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "1 to 64 of a-z 0-9 . _ -, beginning with a letter or digit")
@@ -22,6 +25,9 @@ export type CheckpointId = z.infer<typeof checkpointId>;
 export type ShardId = z.infer<typeof shardId>;
 export type ModelId = z.infer<typeof modelId>;
 export type ProbeId = z.infer<typeof probeId>;
+export type GateId = z.infer<typeof gateId>;
+export type SoupId = z.infer<typeof soupId>;
+export type TopologyId = z.infer<typeof topologyId>;
 export type DatasetName = z.infer<typeof datasetName>;
 
 /** SHA-256 in hex of a value's canonical JSON (RFC 8785). */

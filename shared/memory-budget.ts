@@ -15,6 +15,7 @@ export class MemoryBudget {
   readonly limitBytes: number;
   #used = 0;
   #highWater = 0;
+  readonly #reclaimers: ((missingBytes: number) => void)[] = [];
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
@@ -34,9 +35,21 @@ export class MemoryBudget {
   }
 
   /**
+   * Names someone who holds bytes that can be done without, such as a cache. They are asked in the order of their naming.
+   * @param reclaim called when bytes are wanted that are not free, with how many are missing: releases leases, or not
+   */
+  onPressure(reclaim: (missingBytes: number) => void): void {
+    this.#reclaimers.push(reclaim);
+  }
+
+  /**
+   * Takes bytes, and those that can be done without from whoever holds them.
    * @throws Problem `over-budget` where fewer bytes are left. Nothing is taken then.
    */
   take(bytes: number): MemoryLease {
+    for (const reclaim of this.#reclaimers) {
+      if (bytes > this.freeBytes && bytes <= this.limitBytes) reclaim(bytes - this.freeBytes);
+    }
     if (bytes > this.freeBytes) {
       throw new Problem(
         "over-budget",

@@ -14,23 +14,41 @@ export const EXIT_CODES = {
   diverged: { code: 6, meaning: "training diverged; nothing was written for that model" },
   "out-of-memory": { code: 7, meaning: "the model or the batch does not fit into memory" },
   "no-gpu": { code: 8, meaning: "a GPU was asked for and there is none that can be used" },
+  "gate-refused": { code: 9, meaning: "a gate's limit is exceeded; nothing was published" },
   "resume-me": { code: 75, meaning: "stopped in good order; run the same command again to go on" },
-  interrupted: { code: 130, meaning: "interrupted (SIGINT); nothing half-written" },
+  "timed-out": { code: 124, meaning: "a job took longer than it may, or found no agent" },
+  interrupted: { code: 130, meaning: "interrupted (SIGINT), or a job was cancelled; nothing half-written" },
+  killed: { code: 137, meaning: "a job's process was killed, most often for its memory" },
   terminated: { code: 143, meaning: "terminated (SIGTERM); nothing half-written" },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 
 export type Outcome = keyof typeof EXIT_CODES;
 export type FailureKind = Exclude<Outcome, "ok">;
 
+export interface FailureOptions extends ErrorOptions {
+  /** Where it is not the kind's: a command that waits for another process ends as that one did. */
+  readonly exitCode?: number;
+}
+
 /** Anything the trainer gives up on deliberately. The message is one line: what, which, what to do. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly kind: FailureKind;
+  readonly exitCode: number;
 
-  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
+  constructor(kind: FailureKind, message: string, { exitCode, ...options }: FailureOptions = {}) {
     super(message, options);
     this.kind = kind;
+    this.exitCode = exitCode ?? EXIT_CODES[kind].code;
   }
+}
+
+/** What a failure is like that another process's exit code tells of; one of its own insides is none of ours. */
+export function kindOfExitCode(exitCode: number): FailureKind {
+  for (const [kind, { code }] of Object.entries(EXIT_CODES) as [Outcome, { code: number }][]) {
+    if (code === exitCode && kind !== "ok" && kind !== "internal") return kind;
+  }
+  return "refused";
 }
 
 /**
@@ -78,6 +96,7 @@ function isOutOfMemory(error: unknown): error is Error {
 }
 
 function kindOfProblem(problem: Problem): FailureKind {
+  if (problem.code === "gate-refused") return "gate-refused";
   const { status } = PROBLEMS[problem.code];
   if (status === 401 || status === 403 || status === 404) return "refused";
   if (status === 503) return "unreachable";

@@ -2,6 +2,7 @@
 // oxlint-disable-next-line import/no-unassigned-import
 import "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
+import { MOST_TOPOLOGY_BYTES } from "../shared/evaluation/topology/topology.ts";
 import { Problem } from "../shared/problem.ts";
 import { authenticate } from "./auth/authenticate.ts";
 import type { AppContext } from "./environment.ts";
@@ -20,17 +21,25 @@ import { datasetRoutes } from "./routes/datasets.ts";
 import { DOCS_PATH, PROBLEM_PAGE_PATH, serveDocs } from "./routes/docs.ts";
 import { fuseRoutes } from "./routes/fuse.ts";
 import { fusionRoutes } from "./routes/fusions.ts";
+import { gateRoutes } from "./routes/gates.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { hubRoutes } from "./routes/hub.ts";
+import { jobAttemptRoutes } from "./routes/job-attempts.ts";
+import { jobLogRoutes } from "./routes/job-logs.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { linkRoutes } from "./routes/links.ts";
+import { modelPageRoutes } from "./routes/model-pages.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { describeApi, OPENAPI_PATH } from "./routes/openapi.ts";
+import { pictureRoutes } from "./routes/pictures.ts";
 import { probeRoutes } from "./routes/probes.ts";
 import { onlyKnownRoutes } from "./routes/route-table.ts";
 import { type Dependencies, newRouter } from "./routes/router.ts";
 import { shardRoutes } from "./routes/shards.ts";
+import { soupRoutes } from "./routes/soups.ts";
 import { sweepRoutes } from "./routes/sweep.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
+import { TOPOLOGIES_PATH, topologyRoutes } from "./routes/topologies.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { securityHeaders } from "./security-headers.ts";
 
@@ -39,6 +48,15 @@ const MAX_JSON_BYTES = 2 ** 20;
 
 /** Every content type that the routes' validators read as JSON. */
 const JSON_TYPE = /^\s*application\/([\w.-]+\+)?json\b/i;
+
+function limitBody(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new Problem("payload-too-large", `A JSON body has at most ${maxSize} bytes.`, { limit: maxSize });
+    },
+  });
+}
 
 /** The whole application. Everything that is not a binding is passed in. */
 export function createApp(dependencies: Dependencies) {
@@ -59,15 +77,11 @@ export function createApp(dependencies: Dependencies) {
   app.use(onlyKnownRoutes(app, [OPENAPI_PATH, DOCS_PATH, PROBLEM_PAGE_PATH]));
   app.use(authenticate(dependencies));
   app.use(limitRate(dependencies));
-  const limitJson = bodyLimit({
-    maxSize: MAX_JSON_BYTES,
-    onError: () => {
-      throw new Problem("payload-too-large", `A JSON body has at most ${MAX_JSON_BYTES} bytes.`, {
-        limit: MAX_JSON_BYTES,
-      });
-    },
+  const [limitJson, limitTopology] = [limitBody(MAX_JSON_BYTES), limitBody(MOST_TOPOLOGY_BYTES)];
+  app.use((c, next) => {
+    if (!JSON_TYPE.test(c.req.header("content-type") ?? "")) return next();
+    return c.req.path === TOPOLOGIES_PATH ? limitTopology(c, next) : limitJson(c, next);
   });
-  app.use((c, next) => (JSON_TYPE.test(c.req.header("content-type") ?? "") ? limitJson(c, next) : next()));
   app.use(answerOnce(dependencies));
 
   const routed = app
@@ -75,16 +89,26 @@ export function createApp(dependencies: Dependencies) {
     .route("/", checkpointRoutes(dependencies))
     .route("/", fusionRoutes(dependencies))
     .route("/", fuseRoutes())
+    // Before the aliases' files: `@team/name` is a model.
+    .route("/", modelPageRoutes(dependencies))
     // Before the models: `@name` is no id.
     .route("/", aliasRedirects(dependencies))
+    // Before the models' files: a picture is no shard.
+    .route("/", pictureRoutes(dependencies))
     .route("/", modelRoutes(dependencies))
     .route("/", aliasRoutes(dependencies))
     .route("/", hubRoutes(dependencies))
     .route("/", shardRoutes(dependencies))
     .route("/", datasetRoutes(dependencies))
+    .route("/", topologyRoutes(dependencies))
     .route("/", probeRoutes(dependencies))
+    .route("/", gateRoutes(dependencies))
+    .route("/", soupRoutes(dependencies))
     .route("/", uploadRoutes(dependencies))
     .route("/", catalogRoutes(dependencies))
+    .route("/", jobAttemptRoutes(dependencies))
+    .route("/", jobLogRoutes())
+    .route("/", jobRoutes(dependencies))
     .route("/", sweepRoutes(dependencies))
     .route("/", tokenRoutes(dependencies))
     .route("/", linkRoutes(dependencies));

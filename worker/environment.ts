@@ -1,7 +1,9 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { SHARD_BYTES } from "../shared/fusion/output-shards.ts";
-import type { ModelId, ProbeId, ShardId } from "../shared/identity.ts";
+import { HEARTBEAT_SECONDS } from "../shared/api/jobs.ts";
+import type { GateId, ModelId, ProbeId, SoupId } from "../shared/identity.ts";
+import type { JobId } from "../shared/jobs/job-id.ts";
 import type { Problem } from "../shared/problem.ts";
 import type { Principal } from "./auth/principal.ts";
 
@@ -15,6 +17,12 @@ export interface Environment {
   readonly FUSE_WORKFLOW: Workflow<FuseParameters>;
   /** Answers probes that nobody waits for. */
   readonly PROBE_WORKFLOW: Workflow<ProbeParameters>;
+  /** Measures models that wait at a gate. */
+  readonly GATE_WORKFLOW: Workflow<GateParameters>;
+  /** Searches for soups. */
+  readonly SOUP_WORKFLOW: Workflow<SoupParameters>;
+  /** Does the jobs that take no agent: probes, fusions, pipelines. */
+  readonly JOB_WORKFLOW: Workflow<JobParameters>;
   /** The administrator's bearer token. Without it the deployment accepts nothing but public reads. */
   readonly EDGEFUSE_ADMIN_TOKEN?: string;
   /** Signs links; where it is left out, a key derived from the admin token does. Changing it ends every link. */
@@ -36,10 +44,24 @@ export interface Environment {
   readonly EDGEFUSE_MEMORY_BUDGET_BYTES?: string | number;
   /** Up to so many bytes of input are fused within the request. */
   readonly EDGEFUSE_INLINE_BYTES?: string | number;
+  /** Up to so many floating-point operations, by a coarse estimate, a probe is answered within the request. */
+  readonly EDGEFUSE_INLINE_PROBE_OPERATIONS?: string | number;
   /** Tensors of a published shard have at most so many bytes. */
   readonly EDGEFUSE_SHARD_BYTES?: string | number;
   /** A running fusion that has shown no sign of life for so long is taken over. */
   readonly EDGEFUSE_STALL_SECONDS?: string | number;
+  /** Between two signs of life of an agent; one that misses two has lost its job. */
+  readonly EDGEFUSE_HEARTBEAT_SECONDS?: string | number;
+  /** `local` lets callbacks go to this machine and to plain HTTP: for development. */
+  readonly EDGEFUSE_CALLBACKS?: string;
+}
+
+/** What a job's Workflow is started with; everything else is in the catalog. */
+export interface JobParameters {
+  readonly id: JobId;
+  readonly attempt: number;
+  /** SHA-256 of the token of a lease that nobody else knows. */
+  readonly lease: string;
 }
 
 /** What a fuse Workflow is started with; everything else is in the catalog. */
@@ -48,16 +70,20 @@ export interface FuseParameters {
   readonly attempt: number;
 }
 
-/** What a probe Workflow is started with: a question in which every name is resolved. */
+/** What a probe Workflow is started with; everything else is in the catalog. */
 export interface ProbeParameters {
   readonly id: ProbeId;
-  readonly question: {
-    readonly a: string;
-    readonly b: string;
-    readonly shards: ShardId[];
-    readonly points: number;
-  };
-  readonly batch?: number;
+  readonly attempt: number;
+}
+
+/** What a gate Workflow is started with; everything else is in the catalog. */
+export interface GateParameters {
+  readonly id: GateId;
+}
+
+/** Likewise of a soup. */
+export interface SoupParameters {
+  readonly id: SoupId;
 }
 
 export interface AppEnvironment {
@@ -83,6 +109,9 @@ const DEFAULT_MEMORY_BUDGET_BYTES = 64 * 2 ** 20;
 /** Within what a request comes to, on a busy edge, before its client's patience ends. */
 const DEFAULT_INLINE_BYTES = 64 * 2 ** 20;
 
+/** A few seconds of an isolate's CPU: its forward passes come to some 10^10 operations a second. */
+const DEFAULT_INLINE_PROBE_OPERATIONS = 5e10;
+
 /** Longer than any part takes, also of 64 inputs. */
 const DEFAULT_STALL_SECONDS = 60;
 
@@ -98,18 +127,22 @@ const limits = z.object({
     .min(16 * 2 ** 20)
     .default(DEFAULT_MEMORY_BUDGET_BYTES),
   EDGEFUSE_INLINE_BYTES: z.coerce.number().int().min(0).default(DEFAULT_INLINE_BYTES),
+  EDGEFUSE_INLINE_PROBE_OPERATIONS: z.coerce.number().min(0).default(DEFAULT_INLINE_PROBE_OPERATIONS),
   EDGEFUSE_SHARD_BYTES: z.coerce.number().int().min(1).default(SHARD_BYTES),
   EDGEFUSE_RATE_LIMIT: z.coerce.number().int().min(1).default(DEFAULT_RATE_LIMIT),
   EDGEFUSE_WRITE_RATE_LIMIT: z.coerce.number().int().min(1).default(DEFAULT_WRITE_RATE_LIMIT),
   EDGEFUSE_STALL_SECONDS: z.coerce.number().min(1).default(DEFAULT_STALL_SECONDS),
+  EDGEFUSE_HEARTBEAT_SECONDS: z.coerce.number().min(0.1).max(3600).default(HEARTBEAT_SECONDS),
 });
 
 export interface Limits {
   readonly maxUploadBytes: number;
   readonly memoryBudgetBytes: number;
   readonly inlineBytes: number;
+  readonly inlineProbeOperations: number;
   readonly shardBytes: number;
   readonly stallSeconds: number;
+  readonly heartbeatSeconds: number;
   readonly requestsPerMinute: number;
   readonly writesPerMinute: number;
 }
@@ -121,8 +154,10 @@ export function limitsOf(environment: Environment): Limits {
     maxUploadBytes: parsed.EDGEFUSE_MAX_UPLOAD_BYTES,
     memoryBudgetBytes: parsed.EDGEFUSE_MEMORY_BUDGET_BYTES,
     inlineBytes: parsed.EDGEFUSE_INLINE_BYTES,
+    inlineProbeOperations: parsed.EDGEFUSE_INLINE_PROBE_OPERATIONS,
     shardBytes: parsed.EDGEFUSE_SHARD_BYTES,
     stallSeconds: parsed.EDGEFUSE_STALL_SECONDS,
+    heartbeatSeconds: parsed.EDGEFUSE_HEARTBEAT_SECONDS,
     requestsPerMinute: parsed.EDGEFUSE_RATE_LIMIT,
     writesPerMinute: parsed.EDGEFUSE_WRITE_RATE_LIMIT,
   };

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Software in the bundle and the terms it comes under. */
-interface Licensed {
+export interface Licensed {
   readonly title: string;
   readonly text: string;
 }
@@ -21,12 +21,18 @@ export async function thirdPartyLicences(packages: readonly string[], nodeLicenc
     },
     ...(await Promise.all(packages.map(licenceOf))),
   ];
+  return licenceText(parts);
+}
+
+/** Terms one after the other. */
+export function licenceText(parts: readonly Licensed[]): string {
   return parts
     .map(({ title, text }) => `${"=".repeat(80)}\n${title}\n${"=".repeat(80)}\n\n${text.trim()}\n`)
     .join("\n");
 }
 
-async function licenceOf(folder: string): Promise<Licensed> {
+/** @param folder of an npm package */
+export async function licenceOf(folder: string): Promise<Licensed> {
   const description: unknown = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
   const { name, version, license } = description as { name?: string; version?: string; license?: string };
   const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));

@@ -8,16 +8,18 @@ import { DATASET_OPTIONS, loadFromOptions } from "../../trainer/commands/dataset
 import { REFERENCE_REGIME } from "../../trainer/training/run-family.ts";
 import { PROJECT_ROOT } from "../local/config.ts";
 import { type LocalWorker, startWorker } from "../local/start-worker.ts";
-import { type DemoReport, demoTable, medianPaths } from "./report.ts";
-import { runDemo } from "./run-demo.ts";
+import { commandsText, type DemoReport, demoTable, medianPaths } from "./report.ts";
+import { runCommands } from "./run-commands.ts";
+import { ALLOWED_BARRIER, runDemo } from "./run-demo.ts";
 
 export const demo = defineCommand({
   name: "demo",
   summary: "the whole path on this machine: train, upload, fuse, probe, fetch back",
   description:
     "Starts the worker on loopback, trains pairs of models without a mask and with 40 % and 80 % of the entries frozen,\n" +
-    "uploads them through S3, fuses and probes each pair in the worker, fetches the fused models back and evaluates\n" +
-    "them here. Writes OUT/barrier.svg and OUT/report.json. Run it as: npm run demo -- [options]",
+    "uploads them through S3, fuses and probes each pair in the worker, publishes the averages that their gate lets pass,\n" +
+    "fetches the fused models back and evaluates them here. Writes OUT/barrier.svg and OUT/report.json. Run it as:\n" +
+    "npm run demo -- [options]",
   options: {
     ...DATASET_OPTIONS,
     pairs: wholeNumber(1, 100, { help: "pairs of models at each fixed ratio; medians are reported", fallback: "3" }),
@@ -46,12 +48,15 @@ export const demo = defineCommand({
         onRound: (labels) => new ProgressBoard(terminal, labels, () => performance.now()),
         notify: (message) => terminal.note(message),
       });
+      const commands = await runCommands(worker, dataset.name, rows, signal);
       const report: DemoReport = {
         dataset: dataset.name,
         pairs: values.pairs,
         epochs: values.epochs,
         seconds: Math.round((performance.now() - began) / 1000),
+        allowed: ALLOWED_BARRIER,
         rows,
+        commands,
       };
       await mkdir(values.out, { recursive: true });
       const picture = join(values.out, "barrier.svg");
@@ -60,7 +65,7 @@ export const demo = defineCommand({
         barrierChart(`Accuracy between two models trained on ${dataset.name}`, medianPaths(rows)),
       );
       await writeFile(join(values.out, "report.json"), `${JSON.stringify(report, undefined, 2)}\n`);
-      terminal.result({ ...report }, `\n${demoTable(report)}\n`);
+      terminal.result({ ...report }, `\n${demoTable(report)}\n\n${commandsText(commands)}\n`);
       terminal.print(`${picture} and ${join(values.out, "report.json")} written after ${report.seconds} s`);
       if (values.keep) await keepRunning(worker, report, context);
     } finally {
@@ -79,8 +84,8 @@ async function keepRunning(
   terminal.print(`\nThe worker stays at ${worker.url} until Ctrl-C.`);
   terminal.print(`  admin token  ${worker.adminToken}`);
   terminal.print(`  S3 endpoint  ${worker.s3.endpoint} (bucket ${worker.s3.bucket})`);
-  for (const { fixedRatio, model, probe } of rows) {
-    terminal.print(`  ${Math.round(100 * fixedRatio)} % frozen  ${worker.url}/models/${model}/model.json`);
+  for (const { fixedRatio, model, probe, gate } of rows) {
+    terminal.print(`  ${Math.round(100 * fixedRatio)} % frozen  ${worker.url}/models/${model} (${gate})`);
     terminal.print(`              ${worker.url}/v1/probes/${probe}/barrier.svg (with the token)`);
   }
   await Promise.race([

@@ -14,6 +14,11 @@ export interface DemoRow {
   readonly lossBarrier: number;
   /** What the worker found when it compared the frozen entries. */
   readonly alignment: "verified" | "not verified" | "no mask";
+  /** What became of publishing the fused model under `alias`, which its gate decides. */
+  readonly gate: "published" | "refused";
+  readonly alias: string;
+  /** Digests of the two parents. */
+  readonly parents: readonly [string, string];
   readonly model: string;
   readonly probe: string;
   readonly points: readonly PathPoint[];
@@ -24,7 +29,19 @@ export interface DemoReport {
   readonly pairs: number;
   readonly epochs: number;
   readonly seconds: number;
+  /** Accuracy barrier that the gates allow, as a fraction. */
+  readonly allowed: number;
   readonly rows: readonly DemoRow[];
+  /** What the command line said about the same pairs. */
+  readonly commands: readonly DemoCommand[];
+}
+
+/** A command line that was run, and how it ended. */
+export interface DemoCommand {
+  readonly line: string;
+  readonly exitCode: number;
+  /** What it printed, a line each. */
+  readonly output: readonly string[];
 }
 
 export function median(values: readonly number[]): number {
@@ -44,7 +61,7 @@ const points = (fraction: number) => (100 * fraction).toFixed(1);
 const nameOfRatio = (ratio: number) => (ratio === 0 ? "none" : `${Math.round(100 * ratio)} %`);
 
 /** The table as text: one line a fixed ratio, medians over its pairs, and the spread where there is more than one. */
-export function demoTable({ rows, pairs }: DemoReport): string {
+export function demoTable({ rows, pairs, allowed }: Pick<DemoReport, "rows" | "pairs" | "allowed">): string {
   const spread = pairs > 1;
   const header = [
     "frozen",
@@ -54,6 +71,7 @@ export function demoTable({ rows, pairs }: DemoReport): string {
     ...(spread ? ["(lowest to highest)"] : []),
     "loss barrier",
     "alignment",
+    `gate at ${points(allowed)} points`,
   ];
   const lines = byRatio(rows).map(([ratio, group]) => {
     const barriers = group.map(({ accuracyBarrier }) => accuracyBarrier);
@@ -66,6 +84,7 @@ export function demoTable({ rows, pairs }: DemoReport): string {
       ...(spread ? [`${points(Math.min(...barriers))} to ${points(Math.max(...barriers))}`] : []),
       median(group.map(({ lossBarrier }) => lossBarrier)).toFixed(3),
       [...verdicts].join(", "),
+      gateCell(group),
     ];
   });
   const widths = header.map((title, column) =>
@@ -74,13 +93,28 @@ export function demoTable({ rows, pairs }: DemoReport): string {
   const format = (cells: readonly string[]) =>
     cells
       .map((cell, column) =>
-        column === 0 || column === cells.length - 1
+        column === 0 || column >= cells.length - 2
           ? cell.padEnd(widths[column] ?? 0)
           : cell.padStart(widths[column] ?? 0),
       )
       .join("  ")
       .trimEnd();
   return [format(header), format(widths.map((width) => "-".repeat(width))), ...lines.map(format)].join("\n");
+}
+
+/** `published`, `refused`, or how many of several were published. */
+function gateCell(group: readonly DemoRow[]): string {
+  const published = group.filter(({ gate }) => gate === "published").length;
+  if (published === group.length) return "published";
+  return published === 0 ? "refused" : `${published} of ${group.length} published`;
+}
+
+/** Command lines, their exit codes and what they said. */
+export function commandsText(commands: readonly DemoCommand[]): string {
+  return commands
+    .map(({ line, exitCode, output }) => [`$ ${line}`, ...output.map((said) => `  ${said}`), `  exit code ${exitCode}`])
+    .map((lines) => lines.join("\n"))
+    .join("\n");
 }
 
 /** For the chart: the pair of each ratio whose barrier is the median one (the lower of the two middle ones). */

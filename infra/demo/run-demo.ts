@@ -1,7 +1,9 @@
+import { predictorOf } from "../../shared/evaluation/evaluable.ts";
 import { evaluateShard } from "../../shared/evaluation/evaluate.ts";
 import type { Shard } from "../../shared/evaluation/shard.ts";
 import { EdgefuseClient } from "../../shared/api/client.ts";
-import { type CheckpointId, datasetName } from "../../shared/identity.ts";
+import { ApiError } from "../../shared/api/client/api-error.ts";
+import { type CheckpointId, datasetName, modelId, type ModelId } from "../../shared/identity.ts";
 import { assignWeights, buildModel, decodeWeights, readArchitecture } from "../../shared/models/index.ts";
 import { decodeSafetensors } from "../../shared/safetensors/index.ts";
 import { startWasmBackend } from "../../trainer/backend/wasm.ts";
@@ -20,6 +22,8 @@ const HIDDEN = [128, 128, 128, 128, 128, 128];
 const FIXED_RATIOS = [0, 0.4, 0.8];
 const SHARD_SIZE = 1000;
 const MOST_ATTEMPTS = 5;
+/** What the average may lack to its parents, to be published: two points of accuracy. */
+export const ALLOWED_BARRIER = 0.02;
 
 /** A pair of models to make: which one of its ratio, and how often its training has diverged so far. */
 interface PairTask {
@@ -38,8 +42,8 @@ export interface DemoRun {
 }
 
 /**
- * The whole path, for every pair: train two models of one family, upload them through S3, register, fuse, probe, fetch
- * the fused model back over HTTP and evaluate it here.
+ * The whole path, for every pair: train two models of one family, upload them through S3, register, fuse and publish them
+ * if their gate lets them pass, probe, fetch the fused model back over HTTP and evaluate it here.
  *
  * The regime is rough on purpose, and about one unmasked model in ten diverges in it. Such a pair is trained again from
  * another seed, and that is said.
@@ -67,7 +71,9 @@ export async function runDemo(worker: LocalWorker, dataset: Dataset, run: DemoRu
     while (pending.length > 0) {
       const { trained, diverged } = await trainRound(dataset, pending, run);
       for (const [a, b] of trained) {
-        const row = Promise.all([upload(a), upload(b)]).then((ids) => fusePair(client, dataset, [a, b], ids));
+        const row = Promise.all([upload(a), upload(b)]).then((ids) =>
+          fusePair(client, dataset, { pair, members: [a, b], ids }),
+        );
         row.catch(() => undefined); // reported below, once the next round has been trained
         rows.push(row);
       }
@@ -125,30 +131,59 @@ async function trainRound(
   return { trained, diverged };
 }
 
+/** A trained pair that the worker has. */
+interface RegisteredPair {
+  readonly pair: number;
+  readonly members: readonly [TrainedMember, TrainedMember];
+  readonly ids: readonly [CheckpointId, CheckpointId];
+}
+
 /** Fuses and probes two registered checkpoints, and judges the fused model as a stranger would: by its bytes. */
 async function fusePair(
   client: EdgefuseClient,
-  dataset: Dataset,
-  [a, b]: readonly [TrainedMember, TrainedMember],
-  [first, second]: readonly [CheckpointId, CheckpointId],
+  { name, validation }: Dataset,
+  { pair, members: [first, second], ids }: RegisteredPair,
 ): Promise<DemoRow> {
-  const fusion = await client.createFusion({
-    recipe: { method: "linear", inputs: [{ checkpoint: first }, { checkpoint: second }] },
-  });
-  const probe = await client.createProbe({ a: first, b: second, dataset: datasetName.parse(dataset.name) });
-  const file = await client.fetchModel(fusion.id);
-  const { alignment } = await client.fetchManifest(fusion.id);
+  const dataset = datasetName.parse(name);
+  // In the order of a recipe, so that the gate's probe of the parents is this one.
+  const parents = ids.toSorted() as [CheckpointId, CheckpointId];
+  const alias = `demo/frozen-${Math.round(100 * first.fixedRatio)}-pair-${pair}`;
+  const { model, gate } = await publishPair(client, parents, { dataset, alias });
+  const probe = await client.probes.create({ a: parents[0], b: parents[1], dataset });
+  const file = await client.fetchModel(model);
+  const { alignment } = await client.fetchManifest(model);
   return {
-    fixedRatio: a.fixedRatio,
-    accuracies: [a.metrics.validationAccuracy, b.metrics.validationAccuracy],
-    fusedAccuracy: accuracyOf(file, dataset.validation),
-    accuracyBarrier: probe.accuracyBarrier,
+    fixedRatio: first.fixedRatio,
+    accuracies: [first.metrics.validationAccuracy, second.metrics.validationAccuracy],
+    fusedAccuracy: accuracyOf(file, validation),
+    accuracyBarrier: probe.accuracyBarrier ?? Number.NaN,
     lossBarrier: probe.lossBarrier,
-    alignment: a.fixedRatio === 0 ? "no mask" : alignment.verified ? "verified" : "not verified",
-    model: fusion.id,
+    alignment: first.fixedRatio === 0 ? "no mask" : alignment.verified ? "verified" : "not verified",
+    gate,
+    alias,
+    parents,
+    model,
     probe: probe.id,
-    points: probe.points,
+    points: probe.points.map(({ alpha, loss, accuracy }) => ({ alpha, loss, accuracy: accuracy ?? Number.NaN })),
   };
+}
+
+/** Has the average published under a name if it holds what the gate asks for; made, and kept private, where it does not. */
+async function publishPair(
+  client: EdgefuseClient,
+  parents: readonly CheckpointId[],
+  { dataset, alias }: { readonly dataset: string; readonly alias: string },
+): Promise<{ readonly model: ModelId; readonly gate: DemoRow["gate"] }> {
+  const gate = { accuracyBarrier: { max: ALLOWED_BARRIER }, dataset };
+  const recipe = { method: "linear", inputs: parents.map((checkpoint) => ({ checkpoint })) };
+  try {
+    const begun = await client.createFusion({ recipe, gate, alias });
+    const made = await client.waitForFusion(begun.id);
+    return { model: made.id, gate: made.gate?.state === "passed" ? "published" : "refused" };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "gate-refused") throw error;
+    return { model: modelId.parse(error.problem?.["model"]), gate: "refused" };
+  }
 }
 
 /** Accuracy of a safetensors file on this machine's own backend: nothing that the worker says is believed. */
@@ -157,7 +192,7 @@ function accuracyOf(file: Uint8Array<ArrayBuffer>, samples: Shard): number {
   const model = buildModel(readArchitecture(header.metadata));
   try {
     assignWeights(model, decodeWeights(header, bytes));
-    const { correct, count } = evaluateShard(model, samples);
+    const { correct, count } = evaluateShard(predictorOf(model), samples);
     return correct / count;
   } finally {
     model.dispose();

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { modelId } from "../identity.ts";
+import { gateForm } from "./gates.ts";
 import { pageOf, pageQuery } from "./paging.ts";
 
 /** First parts of addresses that mean something else, here or to Hugging Face's clients. */
@@ -40,6 +41,17 @@ export const putAliasRequest = z
         "A protected alias moves only to models that passed a gate. Where it is left out, it stays as it is; to end a " +
           "protection takes the scope `admin`",
       ),
+    gate: gateForm
+      .nullable()
+      .optional()
+      .describe(
+        "What every model must pass that a protected alias moves to: whoever moves it starts the measuring. Where it is " +
+          "left out, it stays as it is; to change or end one (`null`) takes the scope `admin`",
+      ),
+  })
+  .refine(({ gate, protected: isProtected }) => gate === undefined || gate === null || isProtected !== false, {
+    error: "an alias with a gate is protected",
+    path: ["protected"],
   })
   .meta({ id: "PutAliasRequest" });
 
@@ -58,6 +70,7 @@ export const aliasDescription = z
     model: modelId,
     version: aliasVersion,
     protected: z.boolean(),
+    gate: gateForm.nullable().describe("What a model must pass to which the alias moves"),
     createdAt: z.string().describe("RFC 3339"),
     updatedAt: z.string(),
     updatedBy: z.string().describe("The principal that moved it last"),

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { alignmentSchema } from "../alignment/metadata.ts";
-import { checkpointId } from "../identity.ts";
+import { checkpointId, topologyId } from "../identity.ts";
 import { architectureSchema } from "../models/architecture.ts";
 import { pageOf } from "./paging.ts";
 
@@ -40,6 +40,9 @@ export const checkpointSummary = z
     elements: z.int().describe("Number of elements of all tensors"),
     dtypes: z.array(z.string()),
     architecture: z.string().nullable().describe("Name of the architecture, such as `mlp`"),
+    topology: topologyId
+      .nullable()
+      .describe("Topology that its metadata name: what it is, where it is no architecture of ours"),
     alignment: alignmentSchema.nullable().describe("The mask it declares to be trained under"),
     family: z
       .string()

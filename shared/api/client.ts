@@ -1,8 +1,13 @@
-import type { CheckpointId, DatasetName, ModelId, ProbeId, ShardId } from "../identity.ts";
+import type { CheckpointId, DatasetName, ModelId, ShardId } from "../identity.ts";
 import type { CheckpointDescription, CheckpointSummary, CompositeCheckpoint } from "./checkpoints.ts";
 import { AliasCalls } from "./client/aliases.ts";
 import { type ClientOptions, Connection, type FileBody, queryText } from "./client/connection.ts";
+import { GateCalls } from "./client/gates.ts";
+import { JobCalls } from "./client/jobs.ts";
+import { type AnswerTo, ProbeCalls } from "./client/probes.ts";
+import { SoupCalls } from "./client/soups.ts";
 import { TokenCalls } from "./client/tokens.ts";
+import { TopologyCalls } from "./client/topologies.ts";
 import { factFields, type UploadFacts } from "./client/upload-facts.ts";
 import { UploadCalls } from "./client/uploads.ts";
 import type { DatasetDescription, PutDatasetRequest, ShardDescription } from "./datasets.ts";
@@ -13,19 +18,15 @@ import type {
   FusionQuery,
   ModelQuery,
   ModelSummary,
-  ProbeQuery,
-  ProbeSummary,
   ShardQuery,
   SweepReport,
   SweepRequest,
 } from "./listing.ts";
 import type { ModelManifest } from "./manifest.ts";
-import type { CreateProbeRequest, PendingProbe, ProbeDescription } from "./probes.ts";
+import type { CreateProbeRequest } from "./probes.ts";
 
 /** Between two looks at a fusion. */
 const POLL_MS = 500;
-/** How long one request waits for a probe. */
-const PROBE_WAIT_SECONDS = 20;
 
 /** Files of a published model. */
 export type ModelFile = "model.safetensors" | "manifest.json" | "model.json" | "weights.bin";
@@ -47,8 +48,9 @@ export interface RepositoryDescription {
  * after some patience with one that is busy (429, 503 and their `Retry-After`) or does not answer; what `fetch` throws
  * passes through after that. A repetition never does a thing twice.
  *
- * What is made of bytes is asked for here; names and tokens have calls of their own, {@link EdgefuseClient.aliases} and
- * {@link EdgefuseClient.tokens}, and so have {@link EdgefuseClient.uploads} in parts.
+ * What is made of bytes is asked for here. Calls of their own have names ({@link EdgefuseClient.aliases}), measuring and
+ * choosing ({@link EdgefuseClient.probes}, {@link EdgefuseClient.gates}, {@link EdgefuseClient.soups},
+ * {@link EdgefuseClient.topologies}), {@link EdgefuseClient.jobs}, {@link EdgefuseClient.tokens}, and {@link EdgefuseClient.uploads} in parts.
  * @example
  * ```ts
  * const client = new EdgefuseClient({ url, token });
@@ -60,14 +62,24 @@ export interface RepositoryDescription {
  */
 export class EdgefuseClient {
   readonly aliases: AliasCalls;
+  readonly gates: GateCalls;
+  readonly jobs: JobCalls;
+  readonly probes: ProbeCalls;
+  readonly soups: SoupCalls;
   readonly tokens: TokenCalls;
+  readonly topologies: TopologyCalls;
   readonly uploads: UploadCalls;
   readonly #connection: Connection;
 
   constructor(options: ClientOptions) {
     this.#connection = new Connection(options);
     this.aliases = new AliasCalls(this.#connection);
+    this.gates = new GateCalls(this.#connection);
+    this.jobs = new JobCalls(this.#connection);
+    this.probes = new ProbeCalls(this.#connection);
+    this.soups = new SoupCalls(this.#connection);
     this.tokens = new TokenCalls(this.#connection);
+    this.topologies = new TopologyCalls(this.#connection);
     this.uploads = new UploadCalls(this.#connection);
   }
 
@@ -145,8 +157,10 @@ export class EdgefuseClient {
   }
 
   /**
-   * Fuses by a recipe. Ask for `visibility: "private"` to keep the model from anonymous readers.
+   * Fuses by a recipe. Ask for `visibility: "private"` to keep the model from anonymous readers. With a `gate` the model
+   * is published, and the `alias` moved, once it has passed.
    * @param waitSeconds that the answer may take where the fusion takes longer than a request
+   * @throws ApiError `gate-refused` where the gate has decided against it already
    */
   async createFusion(request: CreateFusionRequest, waitSeconds?: number): Promise<FusionDescription> {
     const headers = waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` };
@@ -163,7 +177,7 @@ export class EdgefuseClient {
   }
 
   /**
-   * Waits until a fusion has ended, one way or another; a lazy one is not waited for.
+   * Waits until a fusion has ended, one way or another, and its gate has decided; a lazy one is not waited for.
    * @param onProgress called with every description on the way
    */
   async waitForFusion(
@@ -173,7 +187,7 @@ export class EdgefuseClient {
     for (;;) {
       const fusion = await this.describeFusion(id);
       onProgress(fusion);
-      if (fusion.state !== "queued" && fusion.state !== "running") return fusion;
+      if (!isUnderWay(fusion)) return fusion;
       await this.#connection.wait(POLL_MS);
     }
   }
@@ -193,40 +207,9 @@ export class EdgefuseClient {
     return this.#connection.json("GET", `/v1/fusions/${id}/plan`);
   }
 
-  /** Measures a barrier within the request. */
-  async createProbe(request: CreateProbeRequest): Promise<ProbeDescription> {
-    return this.#connection.json("POST", "/v1/probes", { body: request });
-  }
-
-  /** Has a barrier measured in the background, however long that takes; see {@link EdgefuseClient.waitForProbe}. */
-  async startProbe(request: CreateProbeRequest): Promise<ProbeDescription | PendingProbe> {
-    return this.#connection.json("POST", "/v1/probes", { body: request, headers: { prefer: "respond-async" } });
-  }
-
-  /** @throws ApiError why it could not be answered, where that is so */
-  async waitForProbe(id: ProbeId): Promise<ProbeDescription> {
-    for (;;) {
-      const headers = { prefer: `wait=${PROBE_WAIT_SECONDS}` };
-      const probe: ProbeDescription | PendingProbe = await this.#connection.json("GET", `/v1/probes/${id}`, {
-        headers,
-      });
-      if (!("state" in probe)) return probe;
-      await this.#connection.wait(POLL_MS);
-    }
-  }
-
-  /** Probes, newest first. */
-  listProbes(filter: Filter<ProbeQuery> = {}): AsyncGenerator<ProbeSummary> {
-    return this.#connection.pages("/v1/probes", filter);
-  }
-
-  async describeProbe(id: ProbeId): Promise<ProbeDescription | PendingProbe> {
-    return this.#connection.json("GET", `/v1/probes/${id}`);
-  }
-
-  /** The picture of a probe, as SVG. */
-  async fetchChart(id: ProbeId): Promise<string> {
-    return (await this.#connection.send("GET", `/v1/probes/${id}/barrier.svg`)).text();
+  /** What lies between models: {@link ProbeCalls.create}. */
+  createProbe<const Question extends CreateProbeRequest>(question: Question): Promise<AnswerTo<Question>> {
+    return this.probes.create(question);
   }
 
   /** Address of a published model's file; whether the public may read it is the model's visibility. */
@@ -287,4 +270,9 @@ export class EdgefuseClient {
   ): Promise<Response> {
     return this.#connection.send(method, path, { headers, accept });
   }
+}
+
+/** Whether a fusion is being made, or its gate measures it. */
+export function isUnderWay({ state, gate }: Pick<FusionDescription, "state" | "gate">): boolean {
+  return state === "queued" || state === "running" || (state === "succeeded" && gate?.state === "pending");
 }

@@ -2,6 +2,8 @@ import * as z from "zod";
 import { checkpointId, modelId } from "../identity.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { recipeSchema } from "../recipe/schema.ts";
+import { aliasName } from "./aliases.ts";
+import { gateDescription, gateForm } from "./gates.ts";
 import { problemSchema } from "./problem.ts";
 
 export const visibilitySchema = z
@@ -24,6 +26,19 @@ export const createFusionRequest = z
         "Where it is left out, a new model is public and one that is there stays as it is. To make a private model " +
           "public takes the scope `publish`; a public one stays public",
       ),
+    gate: gateForm
+      .optional()
+      .describe("Keeps the model private until it has passed; where it does not, 409 `gate-refused` says why"),
+    alias: aliasName
+      .optional()
+      .describe(
+        "Points at the model once it is there and has passed its gates: the request's and, of a protected alias, the " +
+          "alias's own. Takes the scope `publish`",
+      ),
+  })
+  .refine(({ gate, materialize }) => gate === undefined || materialize === "eager", {
+    error: "a gate evaluates the model, so it is made eagerly",
+    path: ["materialize"],
   })
   .meta({ id: "CreateFusionRequest" });
 
@@ -50,6 +65,7 @@ export const fusionDescription = z
     progress: fusionProgress,
     problem: problemSchema.nullable().describe("Why the fusion failed"),
     visibility: visibilitySchema,
+    gate: gateDescription.nullable().describe("Of several, the request's or else the last; null where there is none"),
     createdAt: z.string(),
     links: z.object({
       self: z.string(),

@@ -4,6 +4,7 @@ import { METRIC_NAME } from "../models/training-facts.ts";
 import { shardDescription } from "./datasets.ts";
 import { fusionDescription, fusionState, visibilitySchema } from "./fusions.ts";
 import { pageOf, pageQuery } from "./paging.ts";
+import { probeKind } from "./probe-answers.ts";
 
 const architecture = z.string().min(1).max(200).optional().describe("Name of the architecture, such as `mlp`");
 const family = z
@@ -83,23 +84,29 @@ export const probeQuery = pageQuery.extend({
     .string()
     .regex(/^[0-9a-f]{64}$/, "the id of a checkpoint or of a model")
     .optional()
-    .describe("A checkpoint or model at either end"),
+    .describe("A checkpoint or model that was evaluated by itself"),
+  kind: probeKind.optional(),
   shard: shardId.optional().describe("A shard that was evaluated"),
   maxLossBarrier: number.optional(),
   maxAccuracyBarrier: number.optional(),
 });
 
+/** `a` and `b` are the first and the last of `models`: of a path, its ends. */
 export const probeSummary = z
   .object({
     id: probeId,
+    kind: probeKind,
+    models: z.array(z.string()),
     a: z.string(),
     b: z.string(),
     shards: z.int().describe("Number of shards"),
     samples: z.int(),
-    accuracy: z.object({ a: z.number(), b: z.number() }).describe("Of the ends"),
+    accuracy: z
+      .object({ a: z.number().nullable(), b: z.number().nullable() })
+      .describe("Of the first and the last; null of a regression"),
     loss: z.object({ a: z.number(), b: z.number() }),
-    lossBarrier: z.number(),
-    accuracyBarrier: z.number(),
+    lossBarrier: z.number().nullable().describe("Null of a plane"),
+    accuracyBarrier: z.number().nullable().describe("Null of a plane or a regression"),
     createdAt: z.string(),
     links: z.object({ self: z.string(), chart: z.string() }),
   })

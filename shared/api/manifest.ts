@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { checkpointId, modelId } from "../identity.ts";
 import { recipeSchema } from "../recipe/schema.ts";
+import { gateDescription } from "./gates.ts";
+import { soupSelection } from "./soup-trace.ts";
 
-/** `manifest.json` of a published model: what it was made of, and what was found on the way. Never changes. */
+/** `manifest.json` of a published model: what it was made of, and what was found on the way. Never changes, once the model is public. */
 export const modelManifest = z
   .object({
     version: z.literal(1).describe("Of this document's form"),
@@ -49,6 +51,8 @@ export const modelManifest = z
     createdAt: z.string(),
     milliseconds: z.number().describe("From the request or the Workflow's start until everything was stored"),
     path: z.enum(["inline", "lazy", "workflow"]).describe("How the bytes were made; they are the same either way"),
+    selection: soupSelection.optional().describe("Of a soup: how its inputs were chosen"),
+    gate: gateDescription.optional().describe("The verdict by which the model was published, or held back"),
   })
   .meta({ id: "Manifest" });
 

@@ -2,14 +2,14 @@ import * as z from "zod";
 import { pageOf } from "./paging.ts";
 
 /** What a principal may do. They do not imply each other, except `admin`, which implies all. */
-export const SCOPES = ["read", "write", "fuse", "probe", "publish", "admin"] as const;
+export const SCOPES = ["read", "write", "fuse", "probe", "publish", "jobs", "agent", "admin"] as const;
 
 export const scopeSchema = z
   .enum(SCOPES)
   .describe(
     "`read`: whatever is not public; `write`: upload and delete checkpoints, shards, datasets; `fuse`: fuse, and cancel " +
-      "or delete what was fused; `probe`: measure; `publish`: move aliases, make private models public; `admin`: all, " +
-      "tokens included",
+      "or delete what was fused; `probe`: measure; `publish`: move aliases, make private models public; `jobs`: post, " +
+      "watch and cancel jobs; `agent`: take jobs, and report on those that were taken; `admin`: all, tokens included",
   );
 
 export type Scope = z.infer<typeof scopeSchema>;

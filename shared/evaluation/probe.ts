@@ -1,87 +1,80 @@
-import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import {
-  type Architecture,
-  buildModel,
-  checkWeights,
-  type Weights,
-  weightShapes,
-  weightSpecs,
-} from "../models/index.ts";
-import { type Barrier, barrierOfPath, type PathPoint } from "./barrier.ts";
-import { addSums, type EvaluationSums, evaluateShard, meansOf, NO_SAMPLES } from "./evaluate.ts";
-import type { Shard } from "./shard.ts";
+import { assignStatistics, type BatchStatistics, recomputeStatistics } from "./batch-statistics.ts";
+import { DEFAULT_BATCH, tallyShard } from "./evaluate.ts";
+import type { Grid } from "./grids.ts";
+import type { Mixture } from "./mixture.ts";
+import type { Shard, ValidationShard } from "./shard.ts";
+import type { ClassificationSums, EvaluationSums } from "./sums.ts";
+import { ClassificationTally } from "./tally.ts";
 
-/**
- * A model that walks the straight line between two sets of weights. The endpoints are uploaded once; each step
- * interpolates inside the backend's heap, in place.
- */
-export class LinearPath {
-  readonly model: LayersModel;
-  readonly #legs: { variable: tf.Variable; from: tf.Tensor; to: tf.Tensor }[];
-
-  /** @throws Problem `incompatible-weights` where an endpoint does not fit the architecture */
-  constructor(architecture: Architecture, from: Weights, to: Weights) {
-    // Before the model: the architecture is what a checkpoint says, and may be far larger than the checkpoint.
-    const shapes = weightShapes(architecture);
-    for (const end of [from, to]) checkWeights(shapes, new Map(Array.from(end, ([name, { shape }]) => [name, shape])));
-    this.model = buildModel(architecture);
-    try {
-      const specs = weightSpecs(this.model);
-      this.#legs = specs.map(({ name, shape, variable }) => ({
-        variable,
-        from: tf.tensor(from.get(name)?.values ?? [], [...shape], "float32"),
-        to: tf.tensor(to.get(name)?.values ?? [], [...shape], "float32"),
-      }));
-    } catch (error) {
-      this.model.dispose();
-      throw error;
-    }
-  }
-
-  /**
-   * Sets the model's weights to from + alpha (to - from): equal entries, such as frozen ones, stay bit-equal all along
-   * the path, and both ends are exact.
-   */
-  moveTo(alpha: number): void {
-    for (const { variable, from, to } of this.#legs) {
-      tf.tidy(() => {
-        const point =
-          alpha === 0 ? from.clone() : alpha === 1 ? to.clone() : tf.add(from, tf.mul(tf.sub(to, from), alpha));
-        variable.assign(point);
-      });
-    }
-  }
-
-  dispose(): void {
-    for (const { from, to } of this.#legs) tf.dispose([from, to]);
-    this.model.dispose();
-  }
+export interface GridOptions {
+  /** Samples at a time; bounds the activations held and changes no result. */
+  readonly batch?: number;
+  /** For each point of the grid, statistics that `recomputeGrid` gave; without, they are interpolated. */
+  readonly statistics?: readonly BatchStatistics[];
+  /** Called after each point: how many are done. */
+  readonly onPoint?: (done: number, points: number) => void;
 }
 
-/** Evaluates a whole grid of a path on one shard. */
-export function probeShard(
-  path: LinearPath,
-  shard: Shard,
-  alphas: readonly number[],
-  batch?: number,
+/**
+ * Evaluates every point of a grid on one shard: the members first, so that every other point is compared with them sample
+ * by sample.
+ * @param mixture over as many endpoints as the grid has
+ * @returns the sums of every point, in the grid's order; `mergeShards` adds up those of several shards
+ * @throws Problem `incompatible-dataset`, `non-finite-values`
+ */
+export function evaluateGrid(mixture: Mixture, grid: Grid, shard: Shard, options?: GridOptions): ClassificationSums[];
+export function evaluateGrid(
+  mixture: Mixture,
+  grid: Grid,
+  shard: ValidationShard,
+  options?: GridOptions,
+): EvaluationSums[];
+export function evaluateGrid(
+  mixture: Mixture,
+  grid: Grid,
+  shard: ValidationShard,
+  { batch = DEFAULT_BATCH, statistics, onPoint }: GridOptions = {},
 ): EvaluationSums[] {
-  return alphas.map((alpha) => {
-    path.moveTo(alpha);
-    return evaluateShard(path.model, shard, batch);
+  if (statistics !== undefined && statistics.length !== grid.points.length) {
+    throw new RangeError(`${grid.points.length} points take as many statistics, not ${statistics.length}`);
+  }
+  let done = 0;
+  const tally = (index: number) => {
+    moveToPoint(mixture, grid, index);
+    const own = statistics?.[index];
+    if (own !== undefined) assignStatistics(mixture.evaluable, own);
+    const counted = tallyShard(mixture.evaluable, shard, batch);
+    onPoint?.(++done, grid.points.length);
+    return counted;
+  };
+  const members = grid.members.map(tally);
+  const right = members.flatMap((member) => (member instanceof ClassificationTally ? [member.right] : []));
+  return grid.points.map((_, index) => (members[grid.members.indexOf(index)] ?? tally(index)).sums(right));
+}
+
+/**
+ * Recomputes the statistics of batch normalisation at every point of a grid. They are small; every shard is then
+ * evaluated with the same ones.
+ * @param calibration samples to recompute them on
+ * @returns for each point, in the grid's order
+ * @throws Problem `incompatible-dataset`, `non-finite-values`
+ */
+export function recomputeGrid(
+  mixture: Mixture,
+  grid: Grid,
+  calibration: ValidationShard,
+  { batch = DEFAULT_BATCH, onPoint }: Pick<GridOptions, "batch" | "onPoint"> = {},
+): BatchStatistics[] {
+  return grid.points.map((_, index) => {
+    moveToPoint(mixture, grid, index);
+    const statistics = recomputeStatistics(mixture.evaluable, calibration, batch);
+    onPoint?.(index + 1, grid.points.length);
+    return statistics;
   });
 }
 
-export interface PathReport extends Barrier {
-  readonly points: readonly PathPoint[];
-  readonly samples: number;
-}
-
-/** Merges the sums of all shards and measures the barrier. Shards must come in the dataset's order. */
-export function reportPath(alphas: readonly number[], shards: readonly (readonly EvaluationSums[])[]): PathReport {
-  const totals = alphas.map((_, index) =>
-    shards.reduce((sum, shard) => addSums(sum, shard[index] ?? NO_SAMPLES), NO_SAMPLES),
-  );
-  const points = totals.map((sums, index) => ({ alpha: alphas[index] ?? 0, ...meansOf(sums) }));
-  return { ...barrierOfPath(points), points, samples: totals[0]?.count ?? 0 };
+function moveToPoint(mixture: Mixture, grid: Grid, index: number): void {
+  const coefficients = grid.points[index];
+  if (coefficients === undefined) throw new RangeError(`the grid has no point ${index}`);
+  mixture.moveTo(coefficients);
 }

@@ -1,4 +1,5 @@
 import type { ModelManifest } from "../api/manifest.ts";
+import type { SoupSelection } from "../api/soup-trace.ts";
 import type { CheckpointId, ModelId } from "../identity.ts";
 import { VERSION } from "../version.ts";
 import { type FusionPlan, nominalWeight } from "./plan.ts";
@@ -20,6 +21,8 @@ export interface ManifestFacts {
   readonly createdAt: Date;
   readonly milliseconds: number;
   readonly path: ModelManifest["path"];
+  /** Of a soup's recipe: how the inputs were chosen. */
+  readonly selection?: SoupSelection | undefined;
 }
 
 /** What a model's manifest says: what it was made of, what each input counted, what was found on the way. */
@@ -51,6 +54,7 @@ export function manifestOf({ id, plan, files, statistics, report, ...facts }: Ma
     createdAt: facts.createdAt.toISOString(),
     milliseconds: facts.milliseconds,
     path: facts.path,
+    ...(facts.selection === undefined ? {} : { selection: facts.selection }),
   };
 }
 

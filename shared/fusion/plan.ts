@@ -1,7 +1,7 @@
 import { type Alignment, ALIGNMENT_KEY, readAlignment, sameFamily } from "../alignment/metadata.ts";
 import type { CheckpointId } from "../identity.ts";
 import { type AveragedDtype, isAveragedDtype } from "../kernels/averaging.ts";
-import { MODEL_KEY } from "../models/architecture.ts";
+import { FORM_KEYS } from "../models/form-keys.ts";
 import { Problem } from "../problem.ts";
 import { canonicalJson } from "../recipe/canonical-json.ts";
 import { requireFittingPatterns } from "../recipe/fitting-patterns.ts";
@@ -259,9 +259,10 @@ function outputMetadata(
   family: Alignment | undefined,
 ): Record<string, string> {
   const metadata: Record<string, string> = { format: "pt", [RECIPE_KEY]: canonicalJson(recipe) };
-  const model = inputs[0]?.header.metadata[MODEL_KEY];
-  if (model !== undefined && inputs.every(({ header }) => header.metadata[MODEL_KEY] === model)) {
-    metadata[MODEL_KEY] = model;
+  // What all inputs say of the network, and of how its tensors lie, holds for the fused model too.
+  for (const key of FORM_KEYS) {
+    const said = inputs[0]?.header.metadata[key];
+    if (said !== undefined && inputs.every(({ header }) => header.metadata[key] === said)) metadata[key] = said;
   }
   if (family !== undefined) metadata[ALIGNMENT_KEY] = canonicalJson(family);
   return metadata;

@@ -1,5 +1,6 @@
 import { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { watchAllocation } from "./heap-limit.ts";
 
 /**
  * The parts of tfjs's emscripten module that we call. `_malloc` and `_free` manage the heap that tensors live in, so
@@ -53,6 +54,7 @@ export async function registerWasmBackend(factory: EmscriptenFactory, module: We
   emscripten._free(emscripten._malloc(8));
   const malloc = emscripten._malloc;
   const allocate = (bytes: number) => {
+    watchAllocation(bytes);
     // Above 4 GiB the number would wrap around on its way in, and little memory be given for much.
     const address = bytes < 2 ** 32 ? malloc(bytes) >>> 0 : 0;
     if (address === 0) throw new RangeError(`the WASM heap has no room for ${bytes} bytes`);

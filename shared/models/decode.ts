@@ -12,33 +12,46 @@ export function decodeWeights(
   bytes: (tensor: TensorInfo) => Uint8Array<ArrayBuffer>,
 ): Map<string, Weight> {
   return new Map(
-    header.tensors.map((tensor) => [
-      tensor.name,
-      { shape: tensor.shape, values: decodeValues(tensor, bytes(tensor).slice().buffer) },
-    ]),
+    header.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, values: decodeFloats(tensor, bytes(tensor)) }]),
   );
 }
 
-function decodeValues({ name, dtype, shape }: TensorInfo, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(elementCount(shape));
-  const view = new DataView(buffer);
-  const fill = (read: (index: number) => number) => {
-    for (let i = 0; i < values.length; i++) values[i] = read(i);
-    return values;
-  };
+/**
+ * Decodes one tensor to float32. Whole numbers and truth values, which graphs have as constants, come as the nearest
+ * float32.
+ * @throws Problem `unsupported-dtype` for what is neither
+ */
+export function decodeTensor(tensor: TensorInfo, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  switch (tensor.dtype) {
+    case "I32":
+      return Float32Array.from(new Int32Array(bytes.slice().buffer));
+    case "BOOL":
+    case "U8":
+      return Float32Array.from(bytes);
+    default:
+      return decodeFloats(tensor, bytes);
+  }
+}
+
+function decodeFloats({ name, dtype, shape }: TensorInfo, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  // Copied: a view may not begin where numbers can. Every platform that runs this has little-endian numbers.
+  const { buffer } = bytes.slice();
   switch (dtype) {
     case "F32":
-      return fill((i) => view.getFloat32(4 * i, true));
+      return new Float32Array(buffer);
     case "F64":
-      return fill((i) => view.getFloat64(8 * i, true));
+      return Float32Array.from(new Float64Array(buffer));
     case "BF16": {
       // A bfloat16 is the upper half of a float32.
-      const bits = new Uint32Array(values.buffer);
-      for (let i = 0; i < bits.length; i++) bits[i] = view.getUint16(2 * i, true) << 16;
+      const bits = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16);
+      return new Float32Array(bits.buffer);
+    }
+    case "F16": {
+      const halves = new Uint16Array(buffer);
+      const values = new Float32Array(elementCount(shape));
+      for (let i = 0; i < values.length; i++) values[i] = float16(halves[i] ?? 0);
       return values;
     }
-    case "F16":
-      return fill((i) => float16(view.getUint16(2 * i, true)));
     default:
       return unsupported(name, dtype);
   }

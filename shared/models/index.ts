@@ -20,4 +20,7 @@ export {
 } from "./permutations.ts";
 export { parameterCount, type WeightShape, weightShapes } from "./weight-shapes.ts";
 export { assignWeights, checkWeights, type Weight, type Weights, type WeightSpec, weightSpecs } from "./weights.ts";
-export { decodeWeights } from "./decode.ts";
+export { decodeTensor, decodeWeights } from "./decode.ts";
+export { type Binding, type BindingSource, checkBindings } from "./binding.ts";
+export { pytorchArchitecture } from "./pytorch-architecture.ts";
+export { bindPytorch } from "./pytorch-binding.ts";

@@ -9,7 +9,8 @@ import { PadChannels } from "./layers/pad-channels.ts";
  * basic blocks with 1, 2 and 4 times the width, the mean over positions, logits. Stages 1 and 2 begin with stride 2.
  *
  * `norm: "none"` is the norm-free network of the TNA-PFN authors' `resnet.py`; convolutions have no bias in either. Padding
- * is TensorFlow's `same`: at stride 2 and an even size it pads below and to the right only, where PyTorch pads all round.
+ * is TensorFlow's `same`: at stride 2 and an even size it pads below and to the right only; `padding: "symmetric"` pads all
+ * round, as PyTorch does.
  *
  * Weights: `stem/kernel` [3, 3, in, width]; for block b, counted over all stages, `block_b/conv_1/kernel`,
  * `block_b/conv_2/kernel` and, where a stage begins, `block_b/shortcut/kernel`; norms `stem_norm/…`, `block_b/norm_1/…`,
@@ -33,6 +34,8 @@ export const resnetSchema = z.strictObject({
    * (the authors') or 3 x 3 (Git Re-Basin's), or every second position with zero channels added (`pad`, He's option A).
    */
   shortcut: z.enum(["conv1x1", "conv3x3", "pad"]).default("conv1x1"),
+  /** How a 3 x 3 convolution with stride 2 pads: TensorFlow's `same` where left out, one all round where `symmetric`. */
+  padding: z.literal("symmetric").optional(),
   classes: classesSchema,
 });
 
@@ -70,21 +73,20 @@ export function buildResnet(resnet: Resnet): tfl.LayersModel {
 }
 
 function applyBlock(
-  { norm, shortcut }: Resnet,
+  { norm, shortcut, padding }: Resnet,
   { name, filters, stride }: ResidualBlock,
   input: tfl.SymbolicTensor,
 ): tfl.SymbolicTensor {
-  const first = normed(norm, `${name}/norm_1`, convolve(`${name}/conv_1`, filters, 3, stride, input));
+  const first = normed(norm, `${name}/norm_1`, convolve(`${name}/conv_1`, filters, 3, stride, input, padding));
   const second = convolve(`${name}/conv_2`, filters, 3, 1, relu(`${name}/relu_1`, first));
   const branch = normed(norm, `${name}/norm_2`, second);
-  const passed = stride === 1 ? input : shortcutOf(shortcut, norm, name, filters, input);
+  const passed = stride === 1 ? input : shortcutOf({ shortcut, norm, padding }, name, filters, input);
   const sum = tfl.layers.add({ name: `${name}/add` }).apply([branch, passed]) as tfl.SymbolicTensor;
   return relu(`${name}/relu_2`, sum);
 }
 
 function shortcutOf(
-  shortcut: Resnet["shortcut"],
-  norm: Norm,
+  { shortcut, norm, padding }: Pick<Resnet, "shortcut" | "norm" | "padding">,
   block: string,
   filters: number,
   input: tfl.SymbolicTensor,
@@ -93,7 +95,7 @@ function shortcutOf(
   switch (shortcut) {
     case "conv1x1":
     case "conv3x3": {
-      const projected = convolve(name, filters, shortcut === "conv1x1" ? 1 : 3, 2, input);
+      const projected = convolve(name, filters, shortcut === "conv1x1" ? 1 : 3, 2, input, padding);
       return normed(norm, `${name}_norm`, projected);
     }
     case "pad": {
@@ -104,9 +106,24 @@ function shortcutOf(
   }
 }
 
-function convolve(name: string, filters: number, kernel: number, stride: number, input: tfl.SymbolicTensor) {
-  const options = { filters, kernelSize: kernel, strides: stride, padding: "same", useBias: false } as const;
-  return apply(tfl.layers.conv2d({ ...options, name, kernelInitializer: "zeros" }), input);
+function convolve(
+  name: string,
+  filters: number,
+  kernel: number,
+  stride: number,
+  input: tfl.SymbolicTensor,
+  padding?: Resnet["padding"],
+): tfl.SymbolicTensor {
+  const isPadded = padding === "symmetric" && kernel === 3 && stride === 2;
+  const padded = isPadded ? apply(tfl.layers.zeroPadding2d({ padding: 1, name: `${name}/padding` }), input) : input;
+  const options = {
+    filters,
+    kernelSize: kernel,
+    strides: stride,
+    padding: isPadded ? "valid" : "same",
+    useBias: false,
+  } as const;
+  return apply(tfl.layers.conv2d({ ...options, name, kernelInitializer: "zeros" }), padded);
 }
 
 function normed(norm: Norm, name: string, input: tfl.SymbolicTensor): tfl.SymbolicTensor {

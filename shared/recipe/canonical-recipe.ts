@@ -41,7 +41,17 @@ function refusal(value: unknown, { issues }: z.ZodError): Problem {
   const method = FUSION_METHODS.find(({ id }) => id === name);
   if (method === undefined && typeof name === "string") return unknownMethod(name);
   const known: Readonly<Record<string, readonly string[]>> = {
-    "": ["method", "inputs", "base", "parameters", "dtype", "nonFloat", "allowNonFinite", "requireAlignment"],
+    "": [
+      "method",
+      "inputs",
+      "base",
+      "parameters",
+      "dtype",
+      "nonFloat",
+      "allowNonFinite",
+      "requireAlignment",
+      "selection",
+    ],
     parameters: Object.keys(method?.parameters ?? {}),
     inputs: ["checkpoint", "weight", "statistics", ...Object.keys(method?.inputParameters ?? {})],
   };

@@ -1,4 +1,4 @@
-import type { CheckpointId } from "../identity.ts";
+import type { CheckpointId, SoupId } from "../identity.ts";
 import type { TensorNumber } from "./tensor-number.ts";
 
 /** Output dtypes of a fusion; `input` keeps each tensor's own. */
@@ -33,6 +33,8 @@ export interface Recipe {
   readonly allowNonFinite: boolean;
   /** Refuse unless the inputs declare one alignment family and their frozen entries are bit-equal. */
   readonly requireAlignment: boolean;
+  /** The search that chose the inputs. It changes no byte of the model; its trace goes into the manifest. */
+  readonly selection?: { readonly soup: SoupId } | undefined;
 }
 
 /** A recipe as people write it: defaults left out. */
@@ -47,6 +49,7 @@ export interface RecipeDraft {
   readonly nonFloat?: "first" | "error" | undefined;
   readonly allowNonFinite?: boolean | undefined;
   readonly requireAlignment?: boolean | undefined;
+  readonly selection?: { readonly soup: string } | undefined;
 }
 
 /** Every file that a fusion reads, each once: the inputs, their statistics, and the base. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { FusionMethod } from "../fusion/methods/method.ts";
 import { FUSION_METHODS } from "../fusion/methods/index.ts";
-import { checkpointId } from "../identity.ts";
+import { checkpointId, soupId } from "../identity.ts";
 import type { Recipe, RecipeDraft } from "./recipe.ts";
 import { tensorNumber } from "./tensor-number.ts";
 
@@ -21,6 +21,8 @@ const common = {
   requireAlignment: z.boolean().default(false),
 };
 const optionalBase = checkpointId.optional();
+/** Of linear recipes that a soup wrote: which search chose the inputs. */
+const selection = z.strictObject({ soup: soupId }).optional();
 const anyWeight = tensorNumber().default(1);
 
 /**
@@ -42,6 +44,7 @@ function recipeForm(method: FusionMethod): z.ZodObject {
     inputs: z.array(inputForm(method)).min(least).max(most),
     ...(method.base === "none" ? {} : { base: method.base === "required" ? checkpointId : optionalBase }),
     parameters: z.strictObject(method.parameters).prefault({}),
+    ...(method.id === "linear" ? { selection } : {}),
     ...common,
   });
   return form.meta({ id: `${pascalCase(method.id)}Recipe` });

@@ -1,8 +1,9 @@
-import type { CheckpointId } from "../identity.ts";
+import type { CheckpointId, TopologyId } from "../identity.ts";
 import { readExactly } from "../fusion/read-input.ts";
 import { ConcatenatedSource, type SourcePiece } from "../fusion/sharded-source.ts";
 import type { ByteSource, FusionInput } from "../fusion/source.ts";
 import { MODEL_KEY } from "../models/architecture.ts";
+import { TOPOLOGY_KEY } from "../models/form-keys.ts";
 import { Problem } from "../problem.ts";
 import { canonicalJson } from "../recipe/canonical-json.ts";
 import { DTYPES, layoutInOrder, type SafetensorsLayout, type TensorInfo } from "../safetensors/index.ts";
@@ -26,8 +27,10 @@ interface PlacedWeight {
 /**
  * Reads a TF.js model as a safetensors file: tensors in the manifest's order, under its names. float32, int32 and bool
  * stay as they are, float16 becomes F16, and numbers quantised to uint8 or uint16 are computed as TF.js computes them,
- * in float64, rounded to float32. Where the topology is an architecture of ours, `edgefuse.model` says so.
+ * in float64, rounded to float32. Where the topology is an architecture of ours, `edgefuse.model` says so; else
+ * `edgefuse.topology` names it, where it is given.
  * @param modelJson the bytes of `model.json`
+ * @param topologyId of the topology, where it is kept
  * @param open opens a weight file by its name, which is safe: no folder, no `..`
  * @throws Problem `malformed-tfjs-model`, `unsupported-dtype`, `truncated-file` where weight files are too short; whatever
  *   `open` throws
@@ -35,6 +38,7 @@ interface PlacedWeight {
 export async function convertTfjs(
   modelJson: Uint8Array,
   open: (file: string) => Promise<{ readonly source: ByteSource; readonly size: number }>,
+  topologyId?: TopologyId,
 ): Promise<TfjsCheckpoint> {
   const { topology, groups } = parseModelJson(modelJson);
   const pieces: SourcePiece[] = [];
@@ -64,6 +68,7 @@ export async function convertTfjs(
   );
   const metadata: Record<string, string> = { format: "tf" };
   if (architecture !== undefined) metadata[MODEL_KEY] = canonicalJson(architecture);
+  else if (topologyId !== undefined) metadata[TOPOLOGY_KEY] = topologyId;
   const layout = layoutInOrder(
     placed.map(({ tensor }) => tensor),
     metadata,

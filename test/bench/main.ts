@@ -38,6 +38,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     summary: "slerp and TIES through workerd and local R2 against linear over the same files",
     run: async () => (await import("./methods-through-worker.ts")).benchMethodsThroughWorker(),
   },
+  probe: {
+    summary: "an 11-point probe of two 122 k CNNs on 2000 images: worker, Node, and PyTorch on one core",
+    run: async () => (await import("./probe.ts")).benchProbe(),
+  },
+  jobs: {
+    summary: "the queue on local D1: 1000 queued jobs claimed by 50 agents, and their heartbeats",
+    run: async () => (await import("./jobs.ts")).benchJobs(),
+  },
   large: {
     summary: "3 x 512 MiB in a Workflow that is killed half-way (minutes)",
     onlyByName: true,

@@ -33,7 +33,7 @@ describe("the client, with a worker", () => {
     expect(await ids(client.listModels({ checkpoint: other.id }))).toEqual([fusion.id]);
     expect(await ids(client.listModels({ checkpoint: named.id }))).toEqual([]);
     expect(await ids(client.listFusions({ state: "succeeded" }))).toContain(fusion.id);
-    expect(await ids(client.listProbes())).toEqual([]);
+    expect(await ids(client.probes.list())).toEqual([]);
     expect(await ids(client.listShards())).toEqual([]);
     expect(await listOf(client.listDatasets())).toEqual([]);
   });

@@ -85,7 +85,15 @@ describe("the README", () => {
     const script = lines.join("\n").replaceAll("8787", String(port));
     const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: folder, maxBuffer: 2 ** 24 });
 
-    expect(await readFile(join(folder, "barrier.svg"), "utf8")).toMatch(/^<svg /);
+    for (const picture of ["barrier.svg", "badge.svg", "remote-barrier.svg"]) {
+      expect(await readFile(join(folder, picture), "utf8"), picture).toMatch(/^<svg /);
+    }
+    // The gate that lets pass, the page of what it published, and the one that refuses.
+    expect(stdout).toMatch(/^gate passed: accuracyBarrier /m);
+    expect(await readFile(join(folder, "page.html"), "utf8")).toMatch(/^<!doctype html>/i);
+    expect(stdout).toMatch(/^gate refused: accuracyBarrier .* of at most 0\.001\nexit code 9$/m);
+    expect(stdout).toMatch(/soup\.safetensors .* greedy soup of \d of 2, accuracy/);
+    expect(stdout).toMatch(/learned soup of \d of 2, accuracy/);
     const fused = await readFile(join(folder, "fused.safetensors"));
     expect(fused.length).toBeGreaterThan(700_000);
     expect(stdout).toContain('"verified":true');

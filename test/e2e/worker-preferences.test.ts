@@ -85,7 +85,7 @@ describe("a probe", () => {
     const accepted = await post("/v1/probes", question(3), { prefer: "respond-async" });
     const pending = (await accepted.json()) as { id: string };
     expect(accepted.status).toBe(202);
-    expect(pending).toEqual({ id: pending.id, state: "running", links: { self: `/v1/probes/${pending.id}` } });
+    expect(pending).toMatchObject({ state: "running", links: { self: `/v1/probes/${pending.id}` } });
     expect([field(accepted, "location"), field(accepted, "retry-after")]).toEqual([`/v1/probes/${pending.id}`, "1"]);
 
     const answered = await worker.fetch(`/v1/probes/${pending.id}`, { headers: { prefer: "wait=50" } });
@@ -103,18 +103,31 @@ describe("a probe", () => {
   });
 
   it("that cannot be answered says why, each time it is asked", async () => {
+    const samples = { count: 1, inputShape: [2, 2], x: new Float32Array(4), scale: 1, offset: 0 };
+    const beyond = (await client.uploadShard(encodeShard({ ...samples, y: new Int32Array([7]) }))).id;
     for (let round = 0; round < 2; round++) {
-      const refused = await post("/v1/probes", question(5, { b: plain }), { prefer: "wait=50" });
+      const refused = await post("/v1/probes", question(5, { shards: [shard, beyond] }), { prefer: "wait=50" });
       expect([refused.status, await refused.json()]).toEqual([
         422,
-        expect.objectContaining({ code: "unknown-architecture" }),
+        expect.objectContaining({ code: "incompatible-dataset" }),
       ]);
       const look = await worker.fetch(field(refused, "location") ?? "/v1/probes/none");
       expect([look.status, await look.json()]).toEqual([
         422,
-        expect.objectContaining({ code: "unknown-architecture" }),
+        expect.objectContaining({ code: "incompatible-dataset" }),
       ]);
     }
+  });
+
+  it("whose models cannot be evaluated is refused at once, and nothing is stored", async () => {
+    const before = await worker.snapshot();
+    const refused = await post("/v1/probes", question(5, { b: plain }), { prefer: "respond-async" });
+    expect([refused.status, await refused.json()]).toEqual([
+      422,
+      expect.objectContaining({ code: "unknown-architecture" }),
+    ]);
+    expect((await worker.fetch(field(refused, "location") ?? "/v1/probes/none")).status).toBe(404);
+    expect(await worker.snapshot()).toBe(before);
   });
 
   it("that nobody asked for is not found, however long one would wait", async () => {

@@ -64,6 +64,60 @@ async function queueFusion({ worker, freshModel }: ConformanceWorld): Promise<st
   return id;
 }
 
+/** A topology that nobody had before: layers are told apart by their names. */
+function freshModelJson() {
+  const config = { name: `dense-${crypto.randomUUID()}`, units: 2, batch_input_shape: [null, 3], activation: "linear" };
+  return {
+    modelTopology: { class_name: "Sequential", config: { name: "any", layers: [{ class_name: "Dense", config }] } },
+  };
+}
+
+/** Where a topology of its own is. */
+async function freshTopology({ worker }: ConformanceWorld): Promise<string> {
+  const response = await worker.fetch("/v1/topologies", jsonOf("POST", freshModelJson()));
+  return ((await response.json()) as { links: { self: string } }).links.self;
+}
+
+/** A gate that a model of its own has passed. */
+async function freshGate({ client, checkpoint, freshCheckpoint }: ConformanceWorld): Promise<string> {
+  const gate = { accuracyBarrier: { max: 1 }, dataset: "tiny" };
+  const fusion = await client.createFusion({ recipe: recipeOf(checkpoint, await freshCheckpoint()), gate });
+  return fusion.gate?.id ?? "";
+}
+
+async function soupRequest({ checkpoint, freshCheckpoint }: ConformanceWorld) {
+  return { checkpoints: [checkpoint, await freshCheckpoint()], dataset: "tiny" };
+}
+
+const trainSpec = { version: 1, kind: "train" } as const;
+
+async function freshJob({ client }: ConformanceWorld): Promise<string> {
+  // A label that no agent has, so that no other case's agent takes it.
+  const resources = { labels: ["nobody"] };
+  return (await client.jobs.create({ spec: { ...trainSpec, resources } })).id;
+}
+
+/** A job that an agent has: where it is, and the lease. */
+async function leasedJob(world: ConformanceWorld) {
+  const { worker } = world;
+  await worker.environment.CATALOG.prepare("DELETE FROM jobs WHERE state = 'queued'").run();
+  await world.client.jobs.create({ spec: trainSpec });
+  const response = await worker.fetch("/v1/jobs/claim", jsonOf("POST", claimBody()));
+  const { job, lease } = (await response.json()) as { job: { id: string }; lease: { token: string } };
+  return { path: `/v1/jobs/${job.id}`, headers: { "edgefuse-lease": lease.token } };
+}
+
+const claimBody = () => ({
+  agent: `agent-${crypto.randomUUID()}`,
+  capabilities: { backends: ["wasm"], memoryBytes: 2 ** 30 },
+});
+
+async function keptFile() {
+  const body = new TextEncoder().encode("state");
+  const digest = Buffer.from(await crypto.subtle.digest("SHA-256", body)).toString("base64");
+  return { body, headers: { "content-type": "application/octet-stream", "repr-digest": `sha-256=:${digest}:` } };
+}
+
 /** Every route of the API, as the OpenAPI document names it. */
 export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   "GET /": reading("public", () => "/"),
@@ -141,6 +195,19 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     return { path: `/v1/datasets/${name}` };
   }),
 
+  "POST /v1/topologies": {
+    needs: ["write"],
+    status: 201,
+    request: () => ({ path: "/v1/topologies", ...jsonOf("POST", freshModelJson()) }),
+  },
+  "GET /v1/topologies": reading(["read"], () => "/v1/topologies"),
+  "GET /v1/topologies/{id}": {
+    needs: ["read"],
+    status: 200,
+    request: async (world) => ({ path: await freshTopology(world) }),
+  },
+  "DELETE /v1/topologies/{id}": deleting(["write"], 204, async (world) => ({ path: await freshTopology(world) })),
+
   "POST /v1/fuse": {
     needs: ["fuse"],
     status: 200,
@@ -192,10 +259,42 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   "GET /v1/probes": reading(["read"], () => "/v1/probes"),
   "GET /v1/probes/{id}": reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}`),
   "GET /v1/probes/{id}/barrier.svg": reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}/barrier.svg`),
+  "GET /v1/probes/{id}/badge.svg": reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}/badge.svg`),
+  // A path has neither.
+  "GET /v1/probes/{id}/plane.svg": {
+    ...reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}/plane.svg`),
+    status: 404,
+  },
+  "GET /v1/probes/{id}/matrix.svg": {
+    ...reading(["read", "probe"], ({ probe }) => `/v1/probes/${probe}/matrix.svg`),
+    status: 404,
+  },
   "DELETE /v1/probes/{id}": deleting(["probe"], 204, async ({ client, checkpoint, freshCheckpoint }) => {
     const question = { a: checkpoint, b: await freshCheckpoint(), dataset: "tiny", points: 2 };
     return { path: `/v1/probes/${(await client.createProbe(question)).id}` };
   }),
+
+  "GET /v1/gates": reading(["read"], () => "/v1/gates"),
+  "GET /v1/gates/{id}": {
+    needs: ["read", "fuse", "publish"],
+    status: 200,
+    request: async (world) => ({ path: `/v1/gates/${await freshGate(world)}` }),
+  },
+
+  "POST /v1/soups": {
+    needs: ["fuse"],
+    status: 201,
+    request: async (world) => ({ path: "/v1/soups", ...jsonOf("POST", await soupRequest(world)) }),
+  },
+  "GET /v1/soups": reading(["read"], () => "/v1/soups"),
+  "GET /v1/soups/{id}": {
+    needs: ["read", "fuse"],
+    status: 200,
+    request: async (world) => {
+      const made = await world.worker.fetch("/v1/soups", jsonOf("POST", await soupRequest(world)));
+      return { path: `/v1/soups/${((await made.json()) as { id: string }).id}` };
+    },
+  },
 
   "GET /v1/aliases": reading(["read", "publish"], () => "/v1/aliases"),
   "GET /v1/aliases/{name}": reading(["read", "publish"], () => "/v1/aliases/team%2Fplain"),
@@ -219,6 +318,96 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     },
   },
 
+  "POST /v1/jobs": {
+    needs: ["jobs"],
+    status: 201,
+    request: () => ({ path: "/v1/jobs", ...jsonOf("POST", { spec: trainSpec }) }),
+  },
+  "GET /v1/jobs": reading(["jobs", "read"], () => "/v1/jobs"),
+  "GET /v1/queue": reading(["jobs", "read", "agent"], () => "/v1/queue"),
+  "GET /v1/jobs/{id}": {
+    ...reading(["jobs", "read"], () => ""),
+    request: async (world) => ({ path: `/v1/jobs/${await freshJob(world)}` }),
+  },
+  "GET /v1/jobs/{id}/log": {
+    ...reading(["jobs", "read"], () => ""),
+    request: async (world) => ({ path: `/v1/jobs/${await freshJob(world)}/log` }),
+  },
+  "GET /v1/jobs/{id}/events": {
+    ...reading(["jobs", "read"], () => ""),
+    request: async (world) => {
+      const id = await freshJob(world);
+      await world.client.jobs.cancel(id as never);
+      return { path: `/v1/jobs/${id}/events` };
+    },
+  },
+  "DELETE /v1/jobs/{id}": deleting(["jobs"], 200, async (world) => ({ path: `/v1/jobs/${await freshJob(world)}` })),
+  "POST /v1/jobs/claim": {
+    needs: ["agent"],
+    status: 200,
+    request: async ({ client }) => {
+      await client.jobs.create({ spec: trainSpec });
+      return { path: "/v1/jobs/claim", ...jsonOf("POST", claimBody()) };
+    },
+  },
+  "POST /v1/jobs/{id}/heartbeat": {
+    needs: ["agent"],
+    status: 200,
+    request: async (world) => {
+      const { path, headers } = await leasedJob(world);
+      return { path: `${path}/heartbeat`, ...jsonOf("POST", {}, headers) };
+    },
+  },
+  "POST /v1/jobs/{id}/log": {
+    needs: ["agent"],
+    status: 200,
+    request: async (world) => {
+      const { path, headers } = await leasedJob(world);
+      const fields = { ...headers, "content-type": "text/plain" };
+      return { path: `${path}/log?offset=0`, method: "POST", body: "line\n", headers: fields };
+    },
+  },
+  "PUT /v1/jobs/{id}/files/{name}": {
+    needs: ["agent"],
+    status: 200,
+    request: async (world) => {
+      const [{ path, headers }, file] = [await leasedJob(world), await keptFile()];
+      return {
+        path: `${path}/files/a.state`,
+        method: "PUT",
+        body: file.body,
+        headers: { ...headers, ...file.headers },
+      };
+    },
+  },
+  "GET /v1/jobs/{id}/files/{name}": {
+    needs: ["agent", "jobs", "read"],
+    status: 200,
+    request: async (world) => {
+      const [{ path, headers }, file] = [await leasedJob(world), await keptFile()];
+      const sent = { method: "PUT", body: file.body, headers: { ...headers, ...file.headers } };
+      await world.worker.fetch(`${path}/files/a.state`, sent);
+      return { path: `${path}/files/a.state`, headers };
+    },
+  },
+  "POST /v1/jobs/{id}/outputs": {
+    needs: ["agent"],
+    status: 201,
+    request: async (world) => {
+      const { path, headers } = await leasedJob(world);
+      const fields = { ...headers, "content-type": "application/octet-stream" };
+      return { path: `${path}/outputs`, method: "POST", body: world.freshFile(), headers: fields };
+    },
+  },
+  "POST /v1/jobs/{id}/complete": {
+    needs: ["agent"],
+    status: 200,
+    request: async (world) => {
+      const { path, headers } = await leasedJob(world);
+      return { path: `${path}/complete`, ...jsonOf("POST", { exitCode: 0 }, headers) };
+    },
+  },
+
   "POST /v1/sweep": {
     needs: ["admin"],
     status: 200,
@@ -235,6 +424,10 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     return { path: `/v1/tokens/${((await made.json()) as { id: string }).id}` };
   }),
 
+  "GET /models/{model}": reading("public", ({ plain }) => `/models/${plain}`),
+  // Nobody has probed what it was made of.
+  "GET /models/{id}/barrier.svg": { ...reading("public", ({ plain }) => `/models/${plain}/barrier.svg`), status: 404 },
+  "GET /models/{id}/badge.svg": { ...reading("public", ({ plain }) => `/models/${plain}/badge.svg`), status: 404 },
   "GET /models/{id}/model.safetensors": reading("public", ({ plain }) => `/models/${plain}/model.safetensors`),
   "GET /models/{id}/manifest.json": reading("public", ({ plain }) => `/models/${plain}/manifest.json`),
   "GET /models/{id}/model.json": reading("public", ({ plain }) => `/models/${plain}/model.json`),

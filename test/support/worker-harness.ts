@@ -38,10 +38,10 @@ export interface HarnessOptions {
 
 /** Starts the worker as `wrangler dev` would, with an empty bucket and catalog and credentials made up on the spot. */
 export async function startWorker(options: HarnessOptions = {}): Promise<WorkerHarness> {
-  const { name, main, compatibility_date, compatibility_flags, rules, r2_buckets, d1_databases, workflows } =
-    readConfig({
-      config: join(root, "wrangler.toml"),
-    });
+  const deployed = readConfig({ config: join(root, "wrangler.toml") });
+  const { name, main, compatibility_date, compatibility_flags, rules, r2_buckets, d1_databases, workflows } = deployed;
+  // Bundled as it is deployed: what leans on names that minifying takes away must fail here.
+  const { minify, keep_names } = deployed;
   const token = options.token ?? randomBytes(24).toString("hex");
   const credentials = {
     accessKeyId: randomBytes(12).toString("hex"),
@@ -60,6 +60,8 @@ export async function startWorker(options: HarnessOptions = {}): Promise<WorkerH
           main,
           compatibility_date,
           compatibility_flags,
+          minify,
+          keep_names,
           rules,
           r2_buckets: r2_buckets.map((bucket: object) => ({
             ...bucket,
@@ -107,6 +109,8 @@ export async function startWorker(options: HarnessOptions = {}): Promise<WorkerH
 const TABLES = [
   ...["checkpoints", "shards", "datasets", "models", "fusions", "fusion_parts"],
   ...["probes", "upload_parts", "deletions"],
+  ...["gates", "alias_orders", "soups", "soup_evaluations"],
+  ...["topologies", "probe_questions", "probe_parts"],
 ] as const;
 
 async function snapshotOf({ BUCKET, CATALOG }: Environment): Promise<string> {

@@ -49,7 +49,8 @@ export function generalHelp(commands: ReadonlyMap<string, { readonly summary: st
 
 function optionLeft(name: string, option: Option): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
-  return `${short}--${name}${option.kind === "flag" ? "" : ` ${option.placeholder}`}`;
+  const several = option.kind === "list" && option.takesSeveral === true ? "..." : "";
+  return `${short}--${name}${option.kind === "flag" ? "" : ` ${option.placeholder}${several}`}`;
 }
 
 function optionRight(option: Option): string {

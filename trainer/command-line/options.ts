@@ -19,6 +19,8 @@ export interface ListOption<T> {
   readonly placeholder: string;
   readonly help: string;
   readonly short?: string;
+  /** The words that follow it belong to it too, up to the next option: `--shards a b c`. */
+  readonly takesSeveral?: boolean;
   parse(text: string): T;
 }
 
@@ -55,6 +57,11 @@ export function optional<T>(option: ValueOption<T>): ValueOption<T | undefined> 
 /** Makes an option that may be given any number of times, or not at all. */
 export function repeated<T>({ placeholder, help, short, parse }: ValueOption<T>): ListOption<T> {
   return { kind: "list", placeholder, help, parse, ...(short === undefined ? {} : { short }) };
+}
+
+/** The same, and each time with as many values as words follow it: what a shell makes of `--shards *.safetensors`. */
+export function several<T>(option: ValueOption<T>): ListOption<T> {
+  return { ...repeated(option), takesSeveral: true };
 }
 
 export function flag(help: string, short?: string): FlagOption {

@@ -16,11 +16,11 @@ export interface ParsedLine {
  * operand too many each end the run before it does anything.
  * @throws Failure `usage`
  */
-export function parseLine(command: AnyCommand, words: readonly string[]): ParsedLine {
+export function parseLine(command: AnyCommand, line: readonly string[]): ParsedLine {
   const options: Options = { ...command.options, ...COMMON_OPTIONS };
   // `strict: false` reports every word as a token instead of throwing, so that the messages can be ours.
   const { tokens } = parseArgs({
-    args: [...words],
+    args: [...line],
     options: Object.fromEntries(Object.entries(options).map(([name, option]) => [name, descriptor(option)])),
     strict: false,
     allowPositionals: true,
@@ -29,8 +29,11 @@ export function parseLine(command: AnyCommand, words: readonly string[]): Parsed
 
   const given = new Map<string, string[]>();
   const operands: string[] = [];
+  // Where a word goes that is no option: to the operands, or to the option before it that takes several.
+  let words = operands;
   for (const token of tokens) {
-    if (token.kind === "positional") operands.push(token.value);
+    if (token.kind === "positional") words.push(token.value);
+    else words = operands;
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) {
@@ -46,7 +49,10 @@ export function parseLine(command: AnyCommand, words: readonly string[]): Parsed
     if (!token.inlineValue && token.value.startsWith("-") && token.value.length > 1) {
       throw usage(command, `${token.rawName} needs a value; write --${token.name}=${token.value} if that is it.`);
     }
-    given.set(token.name, [...(given.get(token.name) ?? []), token.value]);
+    const texts = given.get(token.name) ?? [];
+    texts.push(token.value);
+    given.set(token.name, texts);
+    if (option.kind === "list" && option.takesSeveral === true && !token.inlineValue) words = texts;
   }
 
   const help = given.has("help");

@@ -39,7 +39,7 @@ export async function runCommandLine(
     const failure = asFailure(signal.aborted && !saysOfStop(error) ? signal.reason : error);
     terminal.note(failureLine(failure, terminal));
     if (environment["EDGEFUSE_DEBUG"] === "1") terminal.note(trace(failure));
-    return EXIT_CODES[failure.kind].code;
+    return failure.exitCode;
   }
 }
 

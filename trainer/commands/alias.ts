@@ -1,4 +1,10 @@
-import { type AliasChange, type AliasCondition, type AliasDescription, ApiError } from "../../shared/api/index.ts";
+import {
+  type AliasChange,
+  type AliasCondition,
+  type AliasDescription,
+  ApiError,
+  type GateForm,
+} from "../../shared/api/index.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { type Action, chooseAction } from "../command-line/actions.ts";
 import { defineCommand } from "../command-line/command.ts";
@@ -7,13 +13,17 @@ import type { Terminal } from "../command-line/terminal.ts";
 import { Failure } from "../failure.ts";
 import { type RemoteWorker, workerOf } from "../remote/connect.ts";
 import { findRemote } from "../remote/find-remote.ts";
+import { showRefusal } from "../remote/refusal.ts";
 import { parseReference } from "../remote/reference.ts";
+import { GATE_OPTIONS, gateFromOptions } from "./gate-options.ts";
 
 interface AliasOptions {
   readonly "if-version": number | undefined;
   readonly new: boolean;
   readonly protect: boolean;
   readonly unprotect: boolean;
+  /** What models must hold from now on that it moves to; null: nothing any more; undefined: as before. */
+  readonly gate: GateForm | null | undefined;
   readonly to: number | undefined;
 }
 
@@ -25,7 +35,7 @@ interface AliasAction extends Action {
 const ACTIONS: ReadonlyMap<string, AliasAction> = new Map([
   ["list", { operands: [], options: [], run: list }],
   ["get", { operands: ["NAME"], options: [], run: get }],
-  ["set", { operands: ["NAME", "MODEL"], options: ["if-version", "new", "protect", "unprotect"], run: set }],
+  ["set", { operands: ["NAME", "MODEL"], options: ["if-version", "new", "protect", "unprotect", "gate"], run: set }],
   ["history", { operands: ["NAME"], options: [], run: history }],
   ["rollback", { operands: ["NAME"], options: ["if-version", "to"], run: rollback }],
   ["delete", { operands: ["NAME"], options: ["if-version"], run: remove }],
@@ -45,21 +55,31 @@ export const alias = defineCommand({
     new: flag("set: make it, and never move one that is there"),
     protect: flag("set: from now on it moves only to models that passed a gate"),
     unprotect: flag("set: end its protection (takes scope admin)"),
+    ...GATE_OPTIONS,
+    "no-gate": flag("set: end its gate (takes scope admin)"),
     to: optional(wholeNumber(1, 2 ** 31, { help: "rollback: to this version (default: the one before)" })),
   },
   examples: [
     { what: "publish a model under a name", line: "edgefuse alias set team/digits 3f2a…" },
+    {
+      what: "from now on every model must hold this to be published under the name",
+      line: "edgefuse alias set team/digits 3f2a… --gate accuracyBarrier=0.02 --gate-dataset digits",
+    },
     { what: "what it was before", line: "edgefuse alias history team/digits" },
     { what: "undo the last move", line: "edgefuse alias rollback team/digits" },
   ],
   async run(values, words, context) {
     const { name, action, operands } = chooseAction("alias", ACTIONS, words);
-    const given = (Object.keys(values) as (keyof AliasOptions)[]).filter(
-      (key) => values[key] !== undefined && values[key] !== false,
+    const { gate: _limits, "gate-dataset": _dataset, "no-gate": endsGate, ...rest } = values;
+    const asked = gateFromOptions(values, "alias");
+    if (endsGate && asked !== undefined) throw usage("--gate and --no-gate contradict each other.");
+    const options: AliasOptions = { ...rest, gate: endsGate ? null : asked };
+    const given = (Object.keys(options) as (keyof AliasOptions)[]).filter(
+      (key) => options[key] !== undefined && options[key] !== false,
     );
     const stray = given.find((option) => !action.options.includes(option));
     if (stray !== undefined) throw usage(`--${stray} does not go with alias ${name}.`);
-    await action.run(operands, values, workerOf(context), context.terminal);
+    await action.run(operands, options, workerOf(context), context.terminal);
   },
 });
 
@@ -83,17 +103,26 @@ async function set(
   if (options.protect && options.unprotect) throw usage("--protect and --unprotect contradict each other.");
   if (options.new && options["if-version"] !== undefined) throw usage("--new and --if-version contradict each other.");
   const model = await modelOf(worker, text);
-  const wanted: { protected?: boolean } = options.protect || options.unprotect ? { protected: options.protect } : {};
+  if (options.unprotect && options.gate) throw usage("--unprotect and --gate contradict each other.");
+  const wanted = {
+    ...(options.protect || options.unprotect ? { protected: options.protect } : {}),
+    ...(options.gate === undefined ? {} : { gate: options.gate }),
+  };
   const { aliases } = worker.client;
   const before = await worker.ask(`show the alias ${name}`, () => aliases.find(name));
-  const isSo = before?.model === model && (wanted.protected ?? before.protected) === before.protected;
+  const isSo =
+    before?.model === model &&
+    (wanted.protected ?? before.protected) === before.protected &&
+    (options.gate === undefined || (options.gate === null && before.gate === null));
   if (isSo && !options.new && (options["if-version"] ?? before.version) === before.version) {
     terminal.note("It is so already.");
     return show(before, "set", terminal);
   }
   const version = options["if-version"] ?? before?.version;
   const condition: AliasCondition = options.new || version === undefined ? "new" : { version };
-  const after = await worker.ask(`set the alias ${name}`, () => aliases.put(name, { model, ...wanted }, condition));
+  const after = await showRefusal(terminal, () =>
+    worker.ask(`set the alias ${name}`, () => aliases.put(name, { model, ...wanted }, condition)),
+  );
   if (before !== undefined && before.model !== after.model) terminal.note(`was ${before.model} (v${before.version})`);
   show(after, "set", terminal);
 }

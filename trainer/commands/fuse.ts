@@ -1,15 +1,11 @@
-import { lstat, rm } from "node:fs/promises";
-import { gatherStatistics, needsStatistics, planFusion, resolvePlan } from "../../shared/fusion/index.ts";
+import { planFusion, resolvePlan } from "../../shared/fusion/index.ts";
 import type { ModelManifest } from "../../shared/api/manifest.ts";
-import { manifestOf } from "../../shared/fusion/manifest.ts";
-import { modelIdOf } from "../../shared/recipe/canonical-recipe.ts";
-import type { SafetensorsHeader } from "../../shared/safetensors/index.ts";
 import { type CommandContext, defineCommand } from "../command-line/command.ts";
 import { choice, flag, optional, repeated, text, wholeNumber } from "../command-line/options.ts";
 import type { Terminal } from "../command-line/terminal.ts";
 import { Failure } from "../failure.ts";
 import { ByteProgress, byteSize } from "../fusing/byte-progress.ts";
-import { alreadyThere, fuseToFile, PART_BYTES } from "../fusing/fuse-to-file.ts";
+import { checkOutput } from "../fusing/check-output.ts";
 import { LocalFiles } from "../fusing/local-files.ts";
 import {
   parseInputSetting,
@@ -19,8 +15,8 @@ import {
   type RecipeOptions,
 } from "../fusing/recipe-options.ts";
 import { planText } from "../fusing/plan-text.ts";
-import { modelJsonOf, tfjsFiles } from "../fusing/tfjs-output.ts";
-import { writeAtomically } from "../storage/atomic-file.ts";
+import { type FusionJob, type FusionTarget, planJob, writeFusion } from "../fusing/write-fusion.ts";
+import { GATE_OPTIONS, gateFromOptions } from "./gate-options.ts";
 
 const DTYPES = ["input", "f16", "bf16", "f32", "f64"] as const;
 const MEBIBYTE = 2 ** 20;
@@ -73,6 +69,10 @@ export const fuse = defineCommand({
     remote: flag("let the worker fuse, and keep the model there; with -o it is downloaded too"),
     lazy: flag("with --remote: compute what is read of the model when it is read"),
     private: flag("with --remote: readable with a token or a signed link only"),
+    ...GATE_OPTIONS,
+    alias: optional(
+      text({ help: "with --remote: a name that points at the model once its gates have passed", placeholder: "NAME" }),
+    ),
     plan: flag("only show what would be done, tensor by tensor"),
     force: flag("replace the output if it exists"),
     memory: wholeNumber(32, 65_536, { help: "MiB that buffers may take; never changes the result", fallback: "256" }),
@@ -87,12 +87,18 @@ export const fuse = defineCommand({
       what: "on the worker, with what an alias points at",
       line: "edgefuse fuse @team/digits c.safetensors --remote --weights 3,1 -o next.safetensors",
     },
+    {
+      what: "published under a name only where the average holds",
+      line: "edgefuse fuse a.safetensors b.safetensors --remote --gate accuracyBarrier=0.02 --gate-dataset digits --alias team/digits",
+    },
     { what: "look first", line: "edgefuse fuse a.safetensors b.safetensors --method slerp --set t=0.3 --plan" },
   ],
   async run(values, paths, context) {
     const { output } = values;
-    if (!values.remote && (values.lazy || values.private)) {
-      throw new Failure("usage", `--${values.lazy ? "lazy" : "private"} goes with --remote. See edgefuse fuse --help.`);
+    if (!values.remote) refuseRemoteOptions(values);
+    const gate = gateFromOptions(values, "fuse");
+    if (gate !== undefined && values.lazy) {
+      throw new Failure("usage", "--lazy and --gate contradict each other: a gate evaluates the model.");
     }
     if (output === undefined && !values.plan && !values.remote) {
       throw new Failure("usage", "-o FILE is needed, or --plan. See edgefuse fuse --help.");
@@ -109,24 +115,24 @@ export const fuse = defineCommand({
     };
     const given = { inputs: paths, base: values.base, statistics: values.statistics };
     if (values.remote) {
-      const { manifest, force, plan: planOnly, lazy, private: isPrivate } = values;
-      const request = { options, output, manifest, force, plan: planOnly, lazy, isPrivate };
+      const { manifest, force, plan: planOnly, lazy, private: isPrivate, alias } = values;
+      const request = { options, output, manifest, force, plan: planOnly, lazy, isPrivate, gate, alias };
       // Loaded here: fusing on this machine takes none of it.
       const { fuseRemotely } = await import("../remote/fuse-remotely.ts");
       return fuseRemotely(given, request, context);
     }
     if (output !== undefined && !values.plan) {
-      const { modelPath, weightsPath } = tfjsFiles(output) ?? { modelPath: output, weightsPath: output };
-      for (const path of new Set([modelPath, weightsPath])) await checkOutput(path, values.force);
+      await checkOutput(output, values.force);
     }
 
     const files = await LocalFiles.open(given);
     try {
       // With stand-in ids first: whatever is wrong shows before the files are read.
       const { layout } = planFusion(recipeFromOptions(options, files.ids), files.inputs);
-      const job = { files, options, layout, memoryBytes: values.memory * MEBIBYTE };
+      const job = { files, recipeOf: (ids: LocalFiles["ids"]) => recipeFromOptions(options, ids), layout };
+      const { force, manifest, memory } = values;
       if (output === undefined || values.plan) await showPlan(job, context);
-      else await write(job, { path: output, force: values.force, manifest: values.manifest }, context);
+      else await write(job, { path: output, force, manifest }, memory * MEBIBYTE, context);
     } catch (error) {
       throw files.explain(error);
     } finally {
@@ -135,86 +141,50 @@ export const fuse = defineCommand({
   },
 });
 
-interface Job {
-  readonly files: LocalFiles;
-  readonly options: RecipeOptions;
-  /** Of the output. Tried with stand-in ids: tensors are final, metadata is not. */
-  readonly layout: SafetensorsHeader;
-  readonly memoryBytes: number;
+/** @throws Failure `usage` naming an option that only a worker knows what to do with */
+function refuseRemoteOptions(values: {
+  readonly lazy: boolean;
+  readonly private: boolean;
+  readonly gate: readonly unknown[];
+  readonly "gate-dataset": string | undefined;
+  readonly alias: string | undefined;
+}): void {
+  const given = {
+    lazy: values.lazy,
+    private: values.private,
+    gate: values.gate.length > 0,
+    "gate-dataset": values["gate-dataset"] !== undefined,
+    alias: values.alias !== undefined,
+  };
+  const stray = Object.entries(given).find(([, isGiven]) => isGiven)?.[0];
+  if (stray === undefined) return;
+  throw new Failure("usage", `--${stray} goes with --remote. See edgefuse fuse --help.`);
 }
 
-async function plan({ files, options }: Job, { signal }: CommandContext, progress: ByteProgress) {
-  await files.hash(progress, signal);
-  const recipe = recipeFromOptions(options, files.ids);
-  return { id: modelIdOf(recipe), plan: planFusion(recipe, files.inputs) };
-}
-
-async function showPlan(job: Job, context: CommandContext): Promise<void> {
+async function showPlan(job: FusionJob, context: CommandContext): Promise<void> {
   const { terminal } = context;
-  const { id, plan: planned } = await plan(job, context, new ByteProgress(terminal, () => performance.now()));
-  const resolved = resolvePlan(planned);
+  const { id, plan } = await planJob(job, context, new ByteProgress(terminal, () => performance.now()));
+  const resolved = resolvePlan(plan);
   const inputs = resolved.inputs.map((input) => ({ ...input, path: job.files.pathOf(input.id) }));
-  const value = { event: "plan", id, recipe: planned.recipe, ...resolved, inputs };
+  const value = { event: "plan", id, recipe: plan.recipe, ...resolved, inputs };
   terminal.result(value, planText(id, { ...resolved, inputs }));
 }
 
-interface Target {
-  readonly path: string;
-  readonly force: boolean;
-  readonly manifest: string | undefined;
-}
-
 async function write(
-  job: Job,
-  { path, force, manifest: manifestPath }: Target,
+  job: FusionJob,
+  target: FusionTarget,
+  memoryBytes: number,
   context: CommandContext,
 ): Promise<void> {
-  const { terminal, signal } = context;
-  const started = performance.now();
-  const progress = new ByteProgress(terminal, () => performance.now());
-  const onProgress = (bytes: number) => progress.advance(bytes);
+  const { terminal } = context;
   // Loaded here, because tfjs takes longer to load than a wrong command line takes to be refused.
   const starting = import("../backend/averaging-engine.ts").then(({ startAveragingEngine }) =>
-    startAveragingEngine(job.memoryBytes),
+    startAveragingEngine(memoryBytes),
   );
-  const tfjs = tfjsFiles(path);
-  // Needs tfjs, and may be refused: before the files are read.
-  const modelJson = tfjs && (await starting, modelJsonOf(job.layout, job.files.modelJsons));
-  const [{ id, plan: planned }, engine] = await Promise.all([plan(job, context, progress), starting]);
-  if (needsStatistics(planned)) progress.begin("measuring");
-  const statistics = await gatherStatistics(planned, engine, { signal, onProgress });
-  progress.begin("fusing", planned.layout.fileLength);
-  const fused = await fuseToFile(planned, engine, tfjs?.weightsPath ?? path, {
-    statistics,
-    replace: force,
-    async beforeCommit() {
-      await job.files.checkUnchanged();
-      // No model.json ever goes with weights that are not its own.
-      if (tfjs !== undefined && force) await rm(tfjs.modelPath, { force });
-    },
-    skip: tfjs === undefined ? 0 : planned.layout.dataOffset,
-    signal,
-    onProgress,
-  });
-  if (tfjs !== undefined && modelJson !== undefined) await writeAtomically(tfjs.modelPath, modelJson);
-  progress.end();
-
-  const manifest = manifestOf({
-    id,
-    plan: planned,
-    files: job.files.named,
-    statistics,
-    ...fused,
-    partBytes: PART_BYTES,
-    createdAt: new Date(),
-    milliseconds: Math.round(performance.now() - started),
-    path: "inline",
-  });
-  if (manifestPath !== undefined) {
-    await writeAtomically(manifestPath, new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 2)}\n`));
-  }
+  const { manifest, plan } = await writeFusion(job, target, starting, context);
   warn(manifest, terminal);
-  const { sha256, bytes, tensors, elements, nonFinite, overflows, alignment, milliseconds } = manifest;
+  const { id, sha256, bytes, tensors, elements, nonFinite, overflows, alignment, milliseconds } = manifest;
+  const { path } = target;
   const value = {
     event: "fused",
     path,
@@ -228,7 +198,7 @@ async function write(
     alignment,
     milliseconds,
   };
-  const what = `${planned.recipe.method} of ${planned.members}`;
+  const what = `${plan.recipe.method} of ${plan.members}`;
   terminal.result(value, `${sha256}  ${path}  ${byteSize(bytes)}, ${what}${aligned(alignment)}`);
 }
 
@@ -242,12 +212,4 @@ function warn({ nonFinite, overflows }: ModelManifest, { note }: Terminal): void
 function aligned({ declared, verified, mismatches }: ModelManifest["alignment"]): string {
   if (!declared) return "";
   return verified ? ", aligned" : `, ${mismatches} frozen entries differ`;
-}
-
-/** Fails before anything is read; that the name is still free is made sure of at the end. */
-async function checkOutput(path: string, force: boolean): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) return;
-  if (found.isDirectory()) throw new Failure("usage", `${path} is a folder; give the name of a file.`);
-  if (!force) throw alreadyThere(path);
 }

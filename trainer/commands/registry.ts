@@ -18,6 +18,20 @@ export const COMMANDS: CommandRegistry = new Map([
     },
   ],
   ["fuse", { summary: "fuse checkpoints, here or on a worker", load: async () => (await import("./fuse.ts")).fuse }],
+  [
+    "probe",
+    {
+      summary: "measure what lies between models, here or on a worker",
+      load: async () => (await import("./probe.ts")).probe,
+    },
+  ],
+  [
+    "soup",
+    {
+      summary: "average the checkpoints that make the average better",
+      load: async () => (await import("./soup.ts")).soup,
+    },
+  ],
   ["push", { summary: "upload checkpoints and register them", load: async () => (await import("./push.ts")).push }],
   [
     "pull",
@@ -27,5 +41,7 @@ export const COMMANDS: CommandRegistry = new Map([
     "alias",
     { summary: "name models, move names, roll them back", load: async () => (await import("./alias.ts")).alias },
   ],
+  ["jobs", { summary: "submit, watch and cancel jobs", load: async () => (await import("./jobs.ts")).jobs }],
+  ["agent", { summary: "do jobs that a worker gives out", load: async () => (await import("./agent.ts")).agent }],
   ["token", { summary: "make, list and revoke access tokens", load: async () => (await import("./token.ts")).token }],
 ]);

@@ -14,6 +14,8 @@ import { type StoppedMember, trainMembers } from "../training/train-members.ts";
 export interface FileRun {
   /** Folder for the checkpoints. */
   readonly out: string;
+  /** Number of the only member to train; undefined: all. */
+  readonly member: number | undefined;
   readonly backend: BackendChoice;
   readonly threads: number | undefined;
   readonly checkpointEvery: CheckpointInterval | undefined;
@@ -33,7 +35,7 @@ interface Pending {
 /**
  * Trains a family into files: goes on from saved states, leaves alone what is done, and saves the states when it has to
  * stop. A model is written as soon as it is trained.
- * @returns all members in order, once each has its file
+ * @returns all members that were asked for, in order, once each has its file
  * @throws Failure `resume-me` after SIGTERM, `interrupted` after SIGINT; `diverged` once the others are written; as
  * {@link trainMembers} and {@link FamilyFiles}
  */
@@ -43,10 +45,11 @@ export async function trainToFiles(
   context: CommandContext,
 ): Promise<FinishedMember[]> {
   const { terminal, signal } = context;
-  const tasks = familyTasks(options);
+  const tasks = familyTasks(options).filter(({ member }) => run.member === undefined || member === run.member);
   for (const task of tasks) checkTask(task);
   const backend = await chooseBackend(run.backend);
-  terminal.note(`${familyLine(options)}, ${backend.name}`);
+  const which = run.member === undefined ? "" : `, member ${run.member} alone`;
+  terminal.note(`${familyLine(options)}${which}, ${backend.name}`);
   if (run.backend !== "wasm") terminal.note(backend.reason);
 
   const files = new FamilyFiles(run.out, run.keepBest);

@@ -24,6 +24,9 @@ const OPTIONS = {
   ...DATASET_OPTIONS,
   ...ARCHITECTURE_OPTIONS,
   models: wholeNumber(1, 10_000, { help: "how many members", fallback: "2" }),
+  member: optional(
+    wholeNumber(1, 10_000, { help: "train this one alone, to the bytes it has among the others (default: all)" }),
+  ),
   "fixed-ratio": realNumber("a share in [0, 1)", (share) => share >= 0 && share < 1, {
     help: "share of the entries that keep their initial value",
     fallback: "0.4",
@@ -66,6 +69,10 @@ export const train = defineCommand({
       line: "edgefuse train --dataset cifar10 --model resnet --set depth=20 --set norm=batch --nesterov --weight-decay 5e-4 --schedule cosine --warmup 500 --crop 4 --flip --fixed-ratio 0.8 --scope first --keep-best --out checkpoints",
     },
     {
+      what: "one member a machine: here the third of five",
+      line: "edgefuse train --models 5 --member 3 --out checkpoints",
+    },
+    {
       what: "on different data, with a record of the losses",
       line: "edgefuse train --partition dirichlet:0.5 --optimizer adamw --metrics metrics.jsonl --out checkpoints",
     },
@@ -87,6 +94,9 @@ async function run(values: Values<typeof OPTIONS>, context: CommandContext): Pro
   const { name } = values;
   if (name !== undefined && !/^[\w][\w.-]{0,99}$/.test(name)) {
     throw new Failure("usage", `--name ${JSON.stringify(name)} is not valid: letters, digits, _ . and -.`);
+  }
+  if (values.member !== undefined && values.member > values.models) {
+    throw new Failure("usage", `--member ${values.member} is none of ${values.models} --models.`);
   }
   if (values["upload-only"] && !values.push) throw new Failure("usage", "--upload-only belongs to --push.");
   // Before hours of training, not after.
@@ -115,6 +125,7 @@ async function run(values: Values<typeof OPTIONS>, context: CommandContext): Pro
     { ...options, name: name ?? familyName(options) },
     {
       out: values.out,
+      member: values.member,
       backend: values.backend,
       threads: values.threads,
       checkpointEvery: values["checkpoint-every"],

@@ -1,11 +1,15 @@
-import { alphaGrid } from "../../shared/evaluation/barrier.ts";
-import { evaluateShard, meansOf } from "../../shared/evaluation/evaluate.ts";
-import { LinearPath, probeShard, reportPath } from "../../shared/evaluation/probe.ts";
+import { evaluableOf } from "../../shared/evaluation/evaluable.ts";
+import { evaluateShard } from "../../shared/evaluation/evaluate.ts";
+import { alphaGrid, pathGrid } from "../../shared/evaluation/grids.ts";
+import { Mixture } from "../../shared/evaluation/mixture.ts";
+import { evaluateGrid } from "../../shared/evaluation/probe.ts";
+import { barrierOfPath } from "../../shared/evaluation/barrier.ts";
 import type { Shard } from "../../shared/evaluation/shard.ts";
+import { meansOf } from "../../shared/evaluation/sums.ts";
 import type { Architecture } from "../../shared/models/architecture.ts";
-import { assignWeights, buildModel, decodeWeights, type Weight, type Weights } from "../../shared/models/index.ts";
+import { decodeWeights, type Weight, type Weights } from "../../shared/models/index.ts";
 import { decodeSafetensors } from "../../shared/safetensors/index.ts";
-import type { Measurement, Quality } from "./measurement.ts";
+import type { MeasuredPath, Measurement, Quality } from "./measurement.ts";
 
 /** Points of a path, as everywhere by default. */
 const GRID = 11;
@@ -23,31 +27,41 @@ export function measureFamily(
   const members = files.map(readWeights);
   const [first, second] = members;
   if (first === undefined || second === undefined) throw new RangeError("a family has two members or more");
-  const alphas = alphaGrid(GRID);
-  const path = new LinearPath(architecture, first, second);
-  let pathReport;
-  try {
-    pathReport = reportPath(alphas, [probeShard(path, samples, alphas)]);
-  } finally {
-    path.dispose();
-  }
-  const model = buildModel(architecture);
-  const quality = (weights: Weights): Quality => {
-    assignWeights(model, weights);
-    return meansOf(evaluateShard(model, samples));
+  const evaluable = evaluableOf(architecture);
+  const withMixture = <Result>(endpoints: readonly Weights[], measure: (mixture: Mixture) => Result): Result => {
+    const mixture = new Mixture(evaluable, endpoints);
+    try {
+      return measure(mixture);
+    } finally {
+      mixture.dispose();
+    }
   };
+  const quality = (weights: Weights): Quality =>
+    withMixture([weights], (mixture) => {
+      mixture.moveTo([1]);
+      return meansOf(evaluateShard(evaluable, samples));
+    });
   try {
     return {
       members: members.map(quality),
-      path: pathReport,
+      path: withMixture([first, second], (mixture) => measurePath(mixture, samples)),
       means: members.slice(1).map((_, index) => {
         const models = index + 2;
         return { models, ...quality(averageOf(members.slice(0, models))) };
       }),
     };
   } finally {
-    model.dispose();
+    evaluable.dispose();
   }
+}
+
+function measurePath(mixture: Mixture, samples: Shard): MeasuredPath {
+  const grid = pathGrid(alphaGrid(GRID));
+  const points = evaluateGrid(mixture, grid, samples).map((sums, index) => ({
+    alpha: grid.alphas[index] ?? Number.NaN,
+    ...meansOf(sums),
+  }));
+  return { ...barrierOfPath(points), points, samples: samples.y.length };
 }
 
 function readWeights(file: Uint8Array<ArrayBuffer>): Weights {

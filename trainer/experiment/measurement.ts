@@ -1,8 +1,13 @@
-import { barrierOfMean, type PathPoint } from "../../shared/evaluation/barrier.ts";
-import type { PathReport } from "../../shared/evaluation/probe.ts";
+import { type Barrier, barrierOfMean, type PathPoint } from "../../shared/evaluation/barrier.ts";
 
 /** Loss in nats and accuracy as a fraction, on the validation split. */
 export type Quality = Pick<PathPoint, "loss" | "accuracy">;
+
+/** The barrier between two members. */
+export interface MeasuredPath extends Barrier {
+  readonly points: readonly PathPoint[];
+  readonly samples: number;
+}
 
 /** What was found of one family. */
 export interface Measurement {
@@ -14,7 +19,7 @@ export interface Measurement {
   readonly diverged: number;
   readonly members: readonly Quality[];
   /** The straight path between the first two members. */
-  readonly path: PathReport;
+  readonly path: MeasuredPath;
   /** The plain average of the first 2, 3, … members. */
   readonly means: readonly (Quality & { readonly models: number })[];
 }

@@ -1,15 +1,22 @@
-import type { FusionDescription } from "../../shared/api/index.ts";
+import { type FusionDescription, type GateForm, isUnderWay } from "../../shared/api/index.ts";
+import type { ModelId } from "../../shared/identity.ts";
 import type { Recipe, RecipeDraft } from "../../shared/recipe/recipe.ts";
 import type { CommandContext } from "../command-line/command.ts";
 import { Failure } from "../failure.ts";
 import { ByteProgress, byteSize } from "../fusing/byte-progress.ts";
+import { reportVerdict } from "../probing/gate-verdict.ts";
 import { planText } from "../fusing/plan-text.ts";
 import { type RecipeFiles, recipeFromOptions, type RecipeOptions } from "../fusing/recipe-options.ts";
 import { writeAtomically } from "../storage/atomic-file.ts";
 import { type RemoteWorker, workerOf } from "./connect.ts";
 import { findRemote } from "./find-remote.ts";
 import { pullThing, readManifest } from "./pull-model.ts";
+import { showRefusal } from "./refusal.ts";
 import { type GivenInput, InputResolver, readInput } from "./resolve-inputs.ts";
+
+/** Milliseconds between two looks at an alias that is about to move, and how many there are. */
+const LOOK_MS = 500;
+const MOST_LOOKS = 20;
 
 export interface RemoteFusionOptions {
   readonly options: RecipeOptions;
@@ -22,6 +29,10 @@ export interface RemoteFusionOptions {
   /** Leave the computing to whoever reads the model. */
   readonly lazy: boolean;
   readonly isPrivate: boolean;
+  /** What the model must hold to be published. */
+  readonly gate: GateForm | undefined;
+  /** Name that points at the model once it is there and has passed its gates. */
+  readonly alias: string | undefined;
 }
 
 /** Inputs of a fusion in their places. */
@@ -33,8 +44,8 @@ interface GivenFiles {
 
 /**
  * Has a worker fuse checkpoints, waits until it has, and downloads the model where an output is named. Files of this
- * machine are uploaded first, unless the worker has them.
- * @throws Failure
+ * machine are uploaded first, unless the worker has them. With a gate it waits for the verdict, and shows it.
+ * @throws Failure; `gate-refused` where the model was made, but not published
  */
 export async function fuseRemotely(
   given: RecipeFiles,
@@ -55,7 +66,11 @@ export async function fuseRemotely(
   const { id } = fusion;
   const urls = absolute(fusion, worker);
   if (request.manifest !== undefined) await writeAtomically(request.manifest, await readManifest(worker, id));
-  const { state, bytes, sha256, visibility } = fusion;
+  const { state, bytes, sha256, visibility, gate } = fusion;
+  if (gate !== null && gate.state !== "pending") {
+    reportVerdict({ ...gate, state: gate.state, gate: gate.id }, terminal);
+  }
+  if (request.alias !== undefined) terminal.note(await whatAliasDoes(worker, request.alias, id));
   const what = `${recipe.method} of ${recipe.inputs.length}`;
   const value = { event: "fused", id, state, sha256, bytes, visibility, recipe: fusion.recipe, urls };
   if (request.output === undefined) {
@@ -106,21 +121,24 @@ async function resolveAll({ inputs, base, statistics }: GivenFiles, resolver: In
 async function order(
   worker: RemoteWorker,
   recipe: Recipe,
-  { lazy, isPrivate }: RemoteFusionOptions,
+  { lazy, isPrivate, gate, alias }: RemoteFusionOptions,
   { terminal, signal }: CommandContext,
   progress: ByteProgress,
 ): Promise<FusionDescription> {
   const { client } = worker;
-  const begun = await worker.ask("fuse", () =>
-    client.createFusion({
-      recipe: draftOf(recipe),
-      materialize: lazy ? "lazy" : "eager",
-      ...(isPrivate ? { visibility: "private" } : {}),
-    }),
+  const begun = await showRefusal(terminal, () =>
+    worker.ask("fuse", () =>
+      client.createFusion({
+        recipe: draftOf(recipe),
+        materialize: lazy ? "lazy" : "eager",
+        ...(isPrivate ? { visibility: "private" } : {}),
+        ...(gate === undefined ? {} : { gate }),
+        ...(alias === undefined ? {} : { alias }),
+      }),
+    ),
   );
-  const isUnderWay = begun.state === "queued" || begun.state === "running";
-  if (!isUnderWay) return succeeded(begun);
-  progress.begin("fusing", begun.progress.bytes);
+  if (!isUnderWay(begun)) return succeeded(begun);
+  progress.begin(gate === undefined ? "fusing" : "fusing and measuring", begun.progress.bytes);
   let done = 0;
   try {
     const ended = await worker.ask(`fuse ${begun.id}`, () =>
@@ -134,6 +152,16 @@ async function order(
   } catch (error) {
     if (signal.aborted) terminal.note(`The worker goes on with ${begun.id}; the same command waits for it again.`);
     throw error;
+  }
+}
+
+/** Where the alias points now; a gate's verdict comes first, then the move. */
+async function whatAliasDoes(worker: RemoteWorker, alias: string, model: ModelId): Promise<string> {
+  for (let look = 1; ; look++) {
+    const found = await worker.ask(`show the alias ${alias}`, () => worker.client.aliases.find(alias));
+    if (found?.model === model) return `${alias} points at it (v${found.version}).`;
+    if (look === MOST_LOOKS) return `${alias} does not point at it: it was moved by someone else meanwhile.`;
+    await worker.wait(LOOK_MS);
   }
 }
 

@@ -4,7 +4,7 @@ import type { WorkerAccess } from "./connect.ts";
 
 /**
  * What an error of the client means for whoever runs a command: `refused` (401, 403, 404 and conflicts with what is
- * there), `bad-input` (other 4xx: the worker says why), `unreachable` (429, 5xx, no answer).
+ * there), `gate-refused`, `bad-input` (other 4xx: the worker says why), `unreachable` (429, 5xx, no answer).
  * @param what was asked: completes "the worker did not …"
  */
 export function remoteFailure(error: unknown, { url, token }: WorkerAccess, what: string): unknown {
@@ -12,7 +12,8 @@ export function remoteFailure(error: unknown, { url, token }: WorkerAccess, what
   if (error instanceof ApiError) {
     const { status, problem, detail, code } = error;
     const said = problem === undefined ? `HTTP ${status}; is it an edgefuse worker?` : `${detail} (${code})`;
-    return new Failure(kindOf(status), `${origin} did not ${what}: ${said}${hintOf(status, token)}`, { cause: error });
+    const kind = code === "gate-refused" ? "gate-refused" : kindOf(status);
+    return new Failure(kind, `${origin} did not ${what}: ${said}${hintOf(status, token)}`, { cause: error });
   }
   // Of all that a fetch resolves with, only a body that is not JSON is a syntax error.
   if (error instanceof SyntaxError) return noWorker(url);

@@ -51,23 +51,37 @@ export class InputResolver {
    */
   resolve(given: GivenInput): Promise<CheckpointId> {
     const key = given.kind === "local" ? `file ${given.path}` : `name ${given.text}`;
-    const known = this.#known.get(key) ?? this.#find(given);
+    const known = this.#known.get(key) ?? this.#resolve(given);
     this.#known.set(key, known);
     return known;
   }
 
-  async #find(given: GivenInput): Promise<CheckpointId> {
+  /**
+   * The id of the checkpoint or model that is given, as it is; a file is uploaded if need be.
+   * @throws Failure
+   */
+  async find(given: GivenInput): Promise<CheckpointId | ModelId> {
+    return given.kind === "local" ? this.resolve(given) : (await this.#lookUp(given)).id;
+  }
+
+  async #resolve(given: GivenInput): Promise<CheckpointId> {
     if (given.kind === "local") return this.#push(given.path);
-    const thing = await this.#lookUp(given).catch((error: unknown) => {
-      const isNowhere = error instanceof Failure && error.cause instanceof ApiError && error.cause.status === 404;
-      if (!isNowhere || given.text.startsWith("@")) throw error;
-      throw new Failure("refused", `There is no file ${given.text}. ${error.message}`, { cause: error });
-    });
+    const thing = await this.#lookUp(given);
     return thing.kind === "checkpoint" ? thing.id : this.#checkpointOf(thing);
   }
 
+  async #lookUp(given: GivenInput & { readonly kind: "remote" }): Promise<RemoteThing> {
+    try {
+      return await this.#thingOf(given.reference);
+    } catch (error) {
+      const isNowhere = error instanceof Failure && error.cause instanceof ApiError && error.cause.status === 404;
+      if (!isNowhere || given.text.startsWith("@")) throw error;
+      throw new Failure("refused", `There is no file ${given.text}. ${error.message}`, { cause: error });
+    }
+  }
+
   /** Most ids are those of checkpoints. */
-  async #lookUp({ reference }: GivenInput & { readonly kind: "remote" }): Promise<RemoteThing> {
+  async #thingOf(reference: Reference): Promise<RemoteThing> {
     if (reference.kind === "alias") return findRemote(this.#worker, reference);
     const id = checkpointId.parse(reference.id);
     const isCheckpoint = await hasCheckpoint(this.#worker, id);

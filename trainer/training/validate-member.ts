@@ -1,5 +1,7 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { evaluateShardAsync, meansOf } from "../../shared/evaluation/evaluate.ts";
+import { predictorOf } from "../../shared/evaluation/evaluable.ts";
+import { evaluateShardAsync } from "../../shared/evaluation/evaluate.ts";
+import { meansOf } from "../../shared/evaluation/sums.ts";
 import { Problem } from "../../shared/problem.ts";
 import { diverged } from "./diverged.ts";
 import type { MemberTask, Validation } from "./member-task.ts";
@@ -16,7 +18,7 @@ export async function validateMember(
   steps: number,
 ): Promise<Validation> {
   try {
-    const means = meansOf(await evaluateShardAsync(model, task.dataset.validation));
+    const means = meansOf(await evaluateShardAsync(predictorOf(model), task.dataset.validation));
     if (!Number.isFinite(means.loss)) throw diverged(task, step, steps);
     return means;
   } catch (error) {

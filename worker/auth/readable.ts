@@ -17,14 +17,22 @@ import { spend } from "./rate-limit.ts";
  *   presented that proves nothing, why it does not
  */
 export async function requireReadable(c: AppContext, id: ModelId, now = new Date()): Promise<ServedModel> {
+  return servable(id, await requireVisible(c, id, now));
+}
+
+/**
+ * As {@link requireReadable}, also for a model of which there is nothing to read, since its making failed or was
+ * cancelled. For the page that says so.
+ */
+export async function requireVisible(c: AppContext, id: ModelId, now = new Date()): Promise<ServedModel> {
   const model = await findFused(c.env.CATALOG, id);
-  if (model !== undefined && (visibilityOf(model) === "public" || hasScope(c, "read"))) return servable(id, model);
+  if (model !== undefined && (visibilityOf(model) === "public" || hasScope(c, "read"))) return model;
   if (hasScope(c, "read")) throw notFound(id);
   const link = await principalOfLink(c.env, new URL(c.req.url).searchParams, id, now);
   if (link !== undefined && model !== undefined) {
     await spend(c, link, now);
     c.set("principal", link);
-    return servable(id, model);
+    return model;
   }
   throw c.get("refusal") ?? notFound(id);
 }

@@ -16,6 +16,9 @@ export const ROUTE_SCOPES: Readonly<Record<string, Requirement>> = {
   "GET /docs": "public",
   "GET /docs/problems": "public",
 
+  "GET /models/{model}": "public",
+  "GET /models/{id}/barrier.svg": "public",
+  "GET /models/{id}/badge.svg": "public",
   "GET /models/{id}/model.safetensors": "public",
   "GET /models/{id}/manifest.json": "public",
   "GET /models/{id}/model.json": "public",
@@ -64,6 +67,11 @@ export const ROUTE_SCOPES: Readonly<Record<string, Requirement>> = {
   "GET /v1/datasets/{name}": ["read"],
   "DELETE /v1/datasets/{name}": ["write"],
 
+  "POST /v1/topologies": ["write"],
+  "GET /v1/topologies": ["read"],
+  "GET /v1/topologies/{id}": ["read"],
+  "DELETE /v1/topologies/{id}": ["write"],
+
   "POST /v1/fuse": ["fuse"],
   "POST /v1/fusions": ["fuse"],
   "GET /v1/fusions": ["read"],
@@ -83,6 +91,17 @@ export const ROUTE_SCOPES: Readonly<Record<string, Requirement>> = {
   "DELETE /v1/probes/{id}": ["probe"],
   "GET /v1/probes/{id}": ["read", "probe"],
   "GET /v1/probes/{id}/barrier.svg": ["read", "probe"],
+  "GET /v1/probes/{id}/plane.svg": ["read", "probe"],
+  "GET /v1/probes/{id}/matrix.svg": ["read", "probe"],
+  "GET /v1/probes/{id}/badge.svg": ["read", "probe"],
+
+  // Who ordered a gated fusion, or moves an alias, may see the verdict.
+  "GET /v1/gates": ["read"],
+  "GET /v1/gates/{id}": ["read", "fuse", "publish"],
+
+  "POST /v1/soups": ["fuse"],
+  "GET /v1/soups": ["read"],
+  "GET /v1/soups/{id}": ["read", "fuse"],
 
   "GET /v1/aliases": ["read", "publish"],
   "GET /v1/aliases/{name}": ["read", "publish"],
@@ -90,6 +109,23 @@ export const ROUTE_SCOPES: Readonly<Record<string, Requirement>> = {
   "PUT /v1/aliases/{name}": ["publish"],
   "DELETE /v1/aliases/{name}": ["publish"],
   "POST /v1/aliases/{name}/rollback": ["publish"],
+
+  "POST /v1/jobs": ["jobs"],
+  "GET /v1/jobs": ["jobs", "read"],
+  "GET /v1/jobs/{id}": ["jobs", "read"],
+  "DELETE /v1/jobs/{id}": ["jobs"],
+  "GET /v1/jobs/{id}/log": ["jobs", "read"],
+  "GET /v1/jobs/{id}/events": ["jobs", "read"],
+  "GET /v1/queue": ["jobs", "read", "agent"],
+  // These take the lease of the job as well.
+  "POST /v1/jobs/claim": ["agent"],
+  "POST /v1/jobs/{id}/heartbeat": ["agent"],
+  "POST /v1/jobs/{id}/log": ["agent"],
+  "PUT /v1/jobs/{id}/files/{name}": ["agent"],
+  // Without a lease it takes `jobs` or `read`.
+  "GET /v1/jobs/{id}/files/{name}": ["agent", "jobs", "read"],
+  "POST /v1/jobs/{id}/outputs": ["agent"],
+  "POST /v1/jobs/{id}/complete": ["agent"],
 
   "POST /v1/sweep": ["admin"],
 

@@ -1,4 +1,5 @@
 import type { AliasName } from "../../shared/api/aliases.ts";
+import type { ParsedGateForm } from "../../shared/api/gates.ts";
 import type { Page } from "../../shared/api/paging.ts";
 import type { ModelId, ProbeId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
@@ -11,6 +12,8 @@ export interface AliasRecord {
   /** From 1; counts every change, also across deletions. */
   readonly version: number;
   readonly isProtected: boolean;
+  /** What a model must pass that a protected alias moves to; null: any gate. */
+  readonly gateForm: ParsedGateForm | null;
   readonly createdAt: string;
   readonly updatedAt: string;
   /** Id of the principal. */
@@ -20,7 +23,8 @@ export interface AliasRecord {
 /** What a gate found of a model that an alias shall move to. */
 export interface GateVerdict {
   readonly model: ModelId;
-  readonly probe: ProbeId;
+  /** Of the model's parents, where there is one. */
+  readonly probe: ProbeId | null;
   readonly hasPassed: boolean;
 }
 
@@ -36,6 +40,7 @@ interface Row {
   model: string;
   version: number;
   protected: number;
+  gate: string | null;
   created_at: string;
   updated_at: string;
   updated_by: string;
@@ -61,23 +66,28 @@ export async function listAliases(
   return pageFromRows(results, limit, recordOf);
 }
 
+/** An alias to be made. */
+export interface NewAlias extends Pick<AliasRecord, "name" | "model" | "isProtected"> {
+  readonly gateForm?: AliasRecord["gateForm"] | undefined;
+}
+
 /**
  * Makes an alias, unless there is one. Of several who try at once, one does.
  * @returns undefined where there is one already, which stays; or where the model has gone
  */
 export async function createAlias(
   catalog: D1Database,
-  { name, model, isProtected }: Pick<AliasRecord, "name" | "model" | "isProtected">,
+  { name, model, isProtected, gateForm = null }: NewAlias,
   { at, by }: Change,
 ): Promise<AliasRecord | undefined> {
   const [created] = await catalog.batch<Row>([
     catalog
       .prepare(
-        `INSERT INTO aliases (name, model, version, protected, created_at, updated_at, updated_by)
-         SELECT ?2, ?1, COALESCE((SELECT MAX(version) FROM alias_history WHERE name = ?2), 0) + 1, ?3, ?4, ?4, ?5
+        `INSERT INTO aliases (name, model, version, protected, created_at, updated_at, updated_by, gate)
+         SELECT ?2, ?1, COALESCE((SELECT MAX(version) FROM alias_history WHERE name = ?2), 0) + 1, ?3, ?4, ?4, ?5, ?6
          WHERE ${MODEL_IS_THERE} ON CONFLICT (name) DO NOTHING RETURNING *`,
       )
-      .bind(model, name, isProtected ? 1 : 0, at, by),
+      .bind(model, name, isProtected ? 1 : 0, at, by, formText(gateForm)),
     // Where nothing was made, the alias's version is in its history already.
     catalog
       .prepare(
@@ -96,6 +106,8 @@ export interface Move {
   readonly seen: AliasRecord;
   readonly model: ModelId;
   readonly isProtected: boolean;
+  /** The alias's gate from now on; undefined: as it is. Who is not protected has none. */
+  readonly gateForm?: AliasRecord["gateForm"] | undefined;
   /** Of a rollback: which version it brings back. */
   readonly restored?: number | undefined;
   /** Needed where the alias is protected and the model is another one. */
@@ -110,7 +122,7 @@ export interface Move {
  */
 export async function moveAlias(
   catalog: D1Database,
-  { seen, model, isProtected, restored, gate }: Move,
+  { seen, model, isProtected, gateForm = seen.gateForm, restored, gate }: Move,
   { at, by }: Change,
 ): Promise<AliasRecord | undefined> {
   await requireGate(catalog, { seen, model, restored, gate });
@@ -134,10 +146,11 @@ export async function moveAlias(
       ),
     catalog
       .prepare(
-        `UPDATE aliases SET model = ?1, version = version + 1, protected = ?4, updated_at = ?5, updated_by = ?6
+        `UPDATE aliases
+         SET model = ?1, version = version + 1, protected = ?4, updated_at = ?5, updated_by = ?6, gate = ?7
          WHERE name = ?2 AND version = ?3 AND ${MODEL_IS_THERE} RETURNING *`,
       )
-      .bind(model, name, version, isProtected ? 1 : 0, at, by),
+      .bind(model, name, version, isProtected ? 1 : 0, at, by, isProtected ? formText(gateForm) : null),
   ]);
   const [row] = moved?.results ?? [];
   return row === undefined ? undefined : recordOf(row);
@@ -164,7 +177,7 @@ export async function deleteAlias(
 /** A protected alias takes a model that passed a gate, or goes back to what it held while it was protected. */
 async function requireGate(
   catalog: D1Database,
-  { seen: { name, isProtected, model: current }, model, restored, gate }: Omit<Move, "isProtected">,
+  { seen: { name, isProtected, model: current }, model, restored, gate }: Omit<Move, "isProtected" | "gateForm">,
 ): Promise<void> {
   if (!isProtected || model === current) return;
   if (gate !== undefined && gate.hasPassed && gate.model === model) return;
@@ -181,12 +194,17 @@ async function requireGate(
   });
 }
 
+function formText(form: AliasRecord["gateForm"]): string | null {
+  return form === null ? null : JSON.stringify(form);
+}
+
 function recordOf(row: Row): AliasRecord {
   return {
     name: row.name as AliasName,
     model: row.model as ModelId,
     version: row.version,
     isProtected: row.protected !== 0,
+    gateForm: row.gate === null ? null : (JSON.parse(row.gate) as ParsedGateForm),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,

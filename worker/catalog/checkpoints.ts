@@ -2,7 +2,7 @@ import type { CheckpointSummary, CompositeCheckpoint } from "../../shared/api/ch
 import type { CheckpointQuery } from "../../shared/api/listing.ts";
 import type { Page } from "../../shared/api/paging.ts";
 import type { Alignment } from "../../shared/alignment/metadata.ts";
-import type { CheckpointId } from "../../shared/identity.ts";
+import type { CheckpointId, TopologyId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { checkpointKey } from "../objects/keys.ts";
 import { Conditions } from "./conditions.ts";
@@ -18,6 +18,7 @@ interface Row {
   elements: number;
   dtypes: string;
   architecture: string | null;
+  topology: string | null;
   alignment: string | null;
   family: string | null;
   dataset: string | null;
@@ -40,8 +41,8 @@ export async function insertCheckpoint(
       .prepare(
         `INSERT INTO checkpoints
            (id, name, bytes, tensors, elements, dtypes, architecture, alignment, created_at, composite, family, dataset,
-            metrics, indexed)
-         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 WHERE ${NOT_BEING_DELETED} ON CONFLICT (id) DO NOTHING`,
+            metrics, topology, indexed)
+         SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 WHERE ${NOT_BEING_DELETED} ON CONFLICT (id) DO NOTHING`,
       )
       .bind(
         checkpoint.id,
@@ -57,6 +58,7 @@ export async function insertCheckpoint(
         checkpoint.family,
         checkpoint.dataset,
         JSON.stringify(checkpoint.metrics),
+        checkpoint.topology,
         key,
       ),
     catalog.prepare("SELECT id FROM checkpoints WHERE id = ?").bind(checkpoint.id),
@@ -152,6 +154,7 @@ function summaryOf(row: Row): CheckpointSummary {
     elements: row.elements,
     dtypes: JSON.parse(row.dtypes) as string[],
     architecture: row.architecture,
+    topology: row.topology as TopologyId | null,
     alignment: row.alignment === null ? null : (JSON.parse(row.alignment) as Alignment),
     family: row.family,
     dataset: row.dataset,

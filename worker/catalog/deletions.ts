@@ -22,7 +22,7 @@ export function markWhere(
 /** Marks an object that no row of `table` stands for. @returns false where one does, or it is marked already */
 export function markOrphan(
   catalog: D1Database,
-  { key, table, id, at }: { key: string; table: "checkpoints" | "shards"; id: string; at: string },
+  { key, table, id, at }: { key: string; table: "checkpoints" | "shards" | "topologies"; id: string; at: string },
 ): Promise<boolean> {
   return hasChanged(
     catalog

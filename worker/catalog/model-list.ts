@@ -32,8 +32,8 @@ export async function listModels(catalog: D1Database, query: ModelQuery): Promis
     .add("instr(m.recipe, ?) > 0", checkpoint)
     .add("json_extract(m.recipe, '$.method') = ?", method)
     .add("m.visibility = ?", visibility)
-    .add(probed("accuracy", ">="), query.minAccuracy, query.minAccuracy)
-    .add(probed("loss", "<="), query.maxLoss, query.maxLoss);
+    .add(probed("accuracy", ">="), query.minAccuracy)
+    .add(probed("loss", "<="), query.maxLoss);
   const { results } = await catalog
     .prepare(
       `SELECT m.*, (SELECT c.architecture FROM ${INPUTS} WHERE c.architecture IS NOT NULL LIMIT 1) AS architecture
@@ -44,10 +44,10 @@ export async function listModels(catalog: D1Database, query: ModelQuery): Promis
   return pageFromRows(results, limit, summaryOf);
 }
 
-/** Whether a probe with the model at one of its ends measured so much there. */
+/** Whether a probe measured so much of the model itself. */
 function probed(measure: "accuracy" | "loss", comparison: ">=" | "<="): string {
-  return `EXISTS (SELECT 1 FROM probes AS p WHERE (p.a = m.id AND p.${measure}_a ${comparison} ?)
-            OR (p.b = m.id AND p.${measure}_b ${comparison} ?))`;
+  return `EXISTS (SELECT 1 FROM probes AS p, json_each(p.members) AS e
+            WHERE json_extract(e.value, '$.id') = m.id AND json_extract(e.value, '$.${measure}') ${comparison} ?)`;
 }
 
 /**

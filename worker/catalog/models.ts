@@ -1,4 +1,5 @@
 import type { ModelId } from "../../shared/identity.ts";
+import type { ManifestVerdict } from "../gating/manifest-verdict.ts";
 import { type RecipeFile, recipeFileOf, type RecipeFileRow } from "./recipe-file.ts";
 
 /** A materialized model: everything that serving it needs to know without opening it. */
@@ -9,6 +10,8 @@ export interface ModelRecord extends RecipeFile {
   readonly dataSha256: string | null;
   readonly manifestSha256: string;
   readonly manifestBytes: number;
+  /** What a gate said of it before it was public; its manifest is served with it. */
+  readonly verdict: ManifestVerdict | null;
 }
 
 interface Row extends RecipeFileRow {
@@ -16,6 +19,8 @@ interface Row extends RecipeFileRow {
   data_sha256: string | null;
   manifest_sha256: string;
   manifest_bytes: number;
+  verdict: string | null;
+  verdict_sha256: string | null;
 }
 
 /**
@@ -69,5 +74,7 @@ export async function findModel(catalog: D1Database, id: ModelId): Promise<Model
     dataSha256: row.data_sha256,
     manifestSha256: row.manifest_sha256,
     manifestBytes: row.manifest_bytes,
+    verdict:
+      row.verdict === null || row.verdict_sha256 === null ? null : { text: row.verdict, sha256: row.verdict_sha256 },
   };
 }

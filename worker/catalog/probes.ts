@@ -1,54 +1,66 @@
 import type { ProbeQuery, ProbeSummary } from "../../shared/api/listing.ts";
 import type { Page } from "../../shared/api/paging.ts";
-import type { ProbeDescription } from "../../shared/api/probes.ts";
+import { membersOf, type ProbeDescription, type ProbeKind } from "../../shared/api/probes.ts";
 import type { ProbeId } from "../../shared/identity.ts";
-import { hasChanged } from "./changes.ts";
+
 import { Conditions } from "./conditions.ts";
 import { pageFromRows } from "./paging.ts";
+import { forgetting } from "./probe-parts.ts";
 
 interface Row {
   seq: number;
   id: string;
-  a: string;
-  b: string;
+  kind: string;
+  members: string;
   shards: string;
   samples: number;
-  accuracy_a: number;
-  accuracy_b: number;
-  loss_a: number;
-  loss_b: number;
-  loss_barrier: number;
-  accuracy_barrier: number;
+  loss_barrier: number | null;
+  accuracy_barrier: number | null;
   created_at: string;
 }
 
-/** Enters an answered probe, so that it is listed. The answer itself is the object. @returns false where it is known */
+/** A model that was evaluated by itself, as a row keeps it. */
+interface Member {
+  readonly id: string;
+  readonly loss: number;
+  readonly accuracy: number | null;
+}
+
+/**
+ * Enters an answered probe, so that it is listed. The answer itself is the object. What its Workflow kept on the way
+ * goes in the same transaction.
+ * @returns false where it is known
+ */
 export async function insertProbe(catalog: D1Database, probe: ProbeDescription): Promise<boolean> {
-  const [first, last] = [probe.points.at(0), probe.points.at(-1)];
-  if (first === undefined || last === undefined) throw new Error(`probe ${probe.id} has no points`);
-  return hasChanged(
+  const members = membersOf(probe).map(({ id, loss, accuracy }) => ({ id, loss, accuracy }));
+  const barrier = probe.kind === "plane" ? { loss: null, accuracy: null } : barrierIn(probe);
+  const [inserted] = await catalog.batch([
     catalog
       .prepare(
         `INSERT INTO probes
-           (id, a, b, shards, samples, accuracy_a, accuracy_b, loss_a, loss_b, loss_barrier, accuracy_barrier, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+           (id, kind, members, shards, calibration, samples, loss_barrier, accuracy_barrier, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       )
       .bind(
         probe.id,
-        probe.a,
-        probe.b,
+        probe.kind,
+        JSON.stringify(members),
         JSON.stringify(probe.shards),
+        probe.calibration ?? null,
         probe.samples,
-        first.accuracy,
-        last.accuracy,
-        first.loss,
-        last.loss,
-        probe.lossBarrier,
-        probe.accuracyBarrier,
+        barrier.loss,
+        barrier.accuracy,
         probe.createdAt,
       ),
-  );
+    ...forgetting(catalog, probe.id),
+  ]);
+  return (inserted?.meta.changes ?? 0) > 0;
 }
+
+const barrierIn = ({ lossBarrier, accuracyBarrier }: Exclude<ProbeDescription, { kind: "plane" }>) => ({
+  loss: lossBarrier,
+  accuracy: accuracyBarrier,
+});
 
 export async function isListed(catalog: D1Database, id: ProbeId): Promise<boolean> {
   return (await catalog.prepare("SELECT 1 FROM probes WHERE id = ?").bind(id).first()) !== null;
@@ -57,11 +69,12 @@ export async function isListed(catalog: D1Database, id: ProbeId): Promise<boolea
 /** Newest first. */
 export async function listProbes(
   catalog: D1Database,
-  { limit, cursor, model, shard, maxLossBarrier, maxAccuracyBarrier }: ProbeQuery,
+  { limit, cursor, kind, model, shard, maxLossBarrier, maxAccuracyBarrier }: ProbeQuery,
 ): Promise<Page<ProbeSummary>> {
   const conditions = new Conditions()
     .before("seq", cursor)
-    .add("a = ? OR b = ?", model, model)
+    .add("kind = ?", kind)
+    .add("instr(members, ?) > 0", model)
     .add("instr(shards, ?) > 0", shard)
     .add("loss_barrier <= ?", maxLossBarrier)
     .add("accuracy_barrier <= ?", maxAccuracyBarrier);
@@ -72,18 +85,27 @@ export async function listProbes(
   return pageFromRows(results, limit, summaryOf);
 }
 
+/** The picture of each kind. */
+const CHARTS: Readonly<Record<ProbeKind, string>> = { path: "barrier.svg", mean: "barrier.svg", plane: "plane.svg" };
+
 function summaryOf(row: Row): ProbeSummary {
+  const members = JSON.parse(row.members) as Member[];
+  const [first, last] = [members.at(0), members.at(-1)];
+  if (first === undefined || last === undefined) throw new Error(`probe ${row.id} has no members`);
+  const kind = row.kind as ProbeKind;
   return {
     id: row.id as ProbeId,
-    a: row.a,
-    b: row.b,
+    kind,
+    models: members.map(({ id }) => id),
+    a: first.id,
+    b: last.id,
     shards: (JSON.parse(row.shards) as string[]).length,
     samples: row.samples,
-    accuracy: { a: row.accuracy_a, b: row.accuracy_b },
-    loss: { a: row.loss_a, b: row.loss_b },
+    accuracy: { a: first.accuracy, b: last.accuracy },
+    loss: { a: first.loss, b: last.loss },
     lossBarrier: row.loss_barrier,
     accuracyBarrier: row.accuracy_barrier,
     createdAt: row.created_at,
-    links: { self: `/v1/probes/${row.id}`, chart: `/v1/probes/${row.id}/barrier.svg` },
+    links: { self: `/v1/probes/${row.id}`, chart: `/v1/probes/${row.id}/${CHARTS[kind]}` },
   };
 }

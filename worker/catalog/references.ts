@@ -1,5 +1,5 @@
 import type { NeededBy } from "../../shared/api/listing.ts";
-import type { CheckpointId, ModelId, ShardId } from "../../shared/identity.ts";
+import type { CheckpointId, ModelId, ShardId, TopologyId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 
 /** How many of those that need something are named; the count tells of the others. */
@@ -15,20 +15,25 @@ const QUERIES = {
     ["model", "SELECT id FROM models WHERE instr(recipe, ?1) > 0"],
     ["fusion", "SELECT id FROM fusions WHERE state IN ('lazy', 'queued', 'running') AND instr(recipe, ?1) > 0"],
     ["checkpoint", "SELECT id FROM checkpoints WHERE composite IS NOT NULL AND instr(composite, ?1) > 0"],
-    ["probe", "SELECT id FROM probes WHERE a = ?1 OR b = ?1"],
+    ["probe", "SELECT id FROM probes WHERE instr(members, ?1) > 0"],
   ],
   model: [
     ["alias", "SELECT name AS id FROM aliases WHERE model = ?1"],
-    ["probe", "SELECT id FROM probes WHERE a = ?1 OR b = ?1"],
+    ["probe", "SELECT id FROM probes WHERE instr(members, ?1) > 0"],
   ],
   shard: [
     ["dataset", "SELECT DISTINCT name AS id FROM datasets WHERE instr(shards, ?1) > 0"],
-    ["probe", "SELECT id FROM probes WHERE instr(shards, ?1) > 0"],
+    ["probe", "SELECT id FROM probes WHERE instr(shards, ?1) > 0 OR calibration = ?1"],
+  ],
+  topology: [
+    ["checkpoint", "SELECT id FROM checkpoints WHERE topology = ?1"],
+    // What is answered is answered; what is under way still reads it.
+    ["probe", "SELECT id FROM probe_questions WHERE instr(question, ?1) > 0"],
   ],
 } as const satisfies Record<string, readonly (readonly [NeededBy["kind"], string])[]>;
 
 export type ReferredKind = keyof typeof QUERIES;
-type ReferredId = CheckpointId | ModelId | ShardId;
+type ReferredId = CheckpointId | ModelId | ShardId | TopologyId;
 
 /** A condition with the id as parameter `?1`: nothing needs it. */
 export function nothingNeeds(kind: ReferredKind): string {

@@ -1,9 +1,19 @@
-import type { CheckpointId, DatasetName, ModelId, ProbeId, ShardId } from "../../shared/identity.ts";
+import type { CheckpointId, DatasetName, ModelId, ProbeId, ShardId, TopologyId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { isMarked, markOrphan, markWhere, removeMark } from "../catalog/deletions.ts";
+import { forgetProgress } from "../catalog/probe-parts.ts";
 import { nothingNeeds, type ReferredKind, requireUnneeded } from "../catalog/references.ts";
 import type { Environment } from "../environment.ts";
-import { chartKey, checkpointKey, manifestKey, modelKey, probeKey, shardKey, statisticsKey } from "../objects/keys.ts";
+import {
+  chartKey,
+  checkpointKey,
+  manifestKey,
+  modelKey,
+  probeKey,
+  shardKey,
+  statisticsKey,
+  topologyKey,
+} from "../objects/keys.ts";
 
 type Bindings = Pick<Environment, "BUCKET" | "CATALOG">;
 
@@ -35,6 +45,14 @@ export async function deleteShard(bindings: Bindings, id: ShardId, at: Date): Pr
   throw new Problem("shard-not-found", `There is no shard ${id}.`, { shard: id });
 }
 
+/** @throws Problem `still-needed`, `topology-not-found` */
+export async function deleteTopology(bindings: Bindings, id: TopologyId, at: Date): Promise<void> {
+  const thing: Deletable = { id, key: topologyKey(id), rows: [{ table: "topologies" }], kind: "topology" };
+  if (await deleteThing(bindings, thing, at)) return;
+  await requireUnneeded(bindings.CATALOG, "topology", id);
+  throw new Problem("topology-not-found", `There is no topology ${id}.`, { topology: id });
+}
+
 /**
  * Deletes a model, stored or lazy, or what is left of a fusion that failed or was cancelled.
  * @throws Problem `still-needed`, also by its own fusion while that is under way; `model-not-found`
@@ -59,9 +77,11 @@ export async function deleteModel(bindings: Bindings, id: ModelId, at: Date): Pr
   throw new Problem("model-not-found", `There is no model ${id}.`, { model: id });
 }
 
-/** Forgets the answer of a probe. Asked again, it is answered anew. @throws Problem `probe-not-found` */
+/** Forgets a probe: its answer, or that it is being answered. Asked again, it is answered anew. @throws Problem `probe-not-found` */
 export async function deleteProbe(bindings: Bindings, id: ProbeId, at: Date): Promise<void> {
+  const isUnderWay = await forgetProgress(bindings.CATALOG, id);
   if (await deleteThing(bindings, { id, key: probeKey(id), rows: [{ table: "probes" }] }, at)) return;
+  if (isUnderWay) return;
   if ((await bindings.BUCKET.head(probeKey(id))) === null) {
     throw new Problem("probe-not-found", `There is no probe ${id}.`, { probe: id });
   }
@@ -122,6 +142,7 @@ export async function resumeDeletion(bindings: Bindings, key: string): Promise<b
 const TABLES: Readonly<Record<string, readonly string[]>> = {
   checkpoints: ["checkpoints"],
   shards: ["shards"],
+  topologies: ["topologies"],
   models: ["models", "fusions"],
   probes: ["probes"],
 };
@@ -139,7 +160,12 @@ async function finishDeletion({ BUCKET, CATALOG }: Bindings, key: string): Promi
  */
 export async function discardUnknown(
   bindings: Bindings,
-  file: { readonly table: "checkpoints" | "shards"; readonly id: string; readonly key: string; readonly at: Date },
+  file: {
+    readonly table: "checkpoints" | "shards" | "topologies";
+    readonly id: string;
+    readonly key: string;
+    readonly at: Date;
+  },
 ): Promise<boolean> {
   return (await markOrphan(bindings.CATALOG, { ...file, at: file.at.toISOString() }))
     ? finishDeletion(bindings, file.key)

@@ -20,7 +20,19 @@ export const TAGS = [
     description: "Shards of samples, and datasets, which are named lists of them.",
     fits: /^\/v1\/(shards|datasets)/,
   },
+  {
+    name: "Topologies",
+    description: "What TF.js models are without their weights, so that these can be evaluated.",
+    fits: /^\/v1\/topologies/,
+  },
   { name: "Probes", description: "What lies between two models.", fits: /^\/v1\/probes/ },
+  { name: "Gates", description: "What models must hold to be published, and verdicts.", fits: /^\/v1\/gates/ },
+  { name: "Soups", description: "Averages whose inputs are chosen by how good they are.", fits: /^\/v1\/soups/ },
+  {
+    name: "Jobs",
+    description: "What agents train, and what the deployment makes of it.",
+    fits: /^\/v1\/(jobs|queue)(\/|$)/,
+  },
   { name: "Tokens", description: "What people and machines prove themselves with.", fits: /^\/v1\/tokens/ },
   { name: "Deployment", description: "The deployment itself.", fits: /^/ },
 ] as const;

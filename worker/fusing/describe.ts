@@ -1,27 +1,27 @@
 import type { FusionDescription, FusionPlanDescription, FusionProgress } from "../../shared/api/fusions.ts";
 import { needsStatistics, resolvePlan } from "../../shared/fusion/index.ts";
 import type { ModelId } from "../../shared/identity.ts";
+import { gateOfModel } from "../catalog/gates.ts";
 import { countParts } from "../catalog/fusion-parts.ts";
 import type { FusionRecord } from "../catalog/fusions.ts";
 import type { ModelRecord } from "../catalog/models.ts";
+import { describeGate } from "../gating/describe.ts";
 import { partBytesOf, partCount } from "./part-layout.ts";
 import type { PreparedFusion } from "./prepare.ts";
 import type { ServedModel } from "./served-model.ts";
 
 /** A fusion as the API shows it. */
 export async function describeFused(catalog: D1Database, fused: ServedModel): Promise<FusionDescription> {
-  return fused.kind === "stored" ? describeModel(fused.record) : describePending(catalog, fused.fusion);
+  const { id } = fused.kind === "stored" ? fused.record : fused.fusion;
+  const found = await gateOfModel(catalog, id);
+  const gate = found === undefined ? null : describeGate(found);
+  return fused.kind === "stored" ? describeModel(fused.record, gate) : describePending(catalog, fused.fusion, gate);
 }
 
-function describeModel({
-  id,
-  recipe,
-  bytes,
-  sha256,
-  dataSha256,
-  visibility,
-  createdAt,
-}: ModelRecord): FusionDescription {
+function describeModel(
+  { id, recipe, bytes, sha256, dataSha256, visibility, createdAt }: ModelRecord,
+  gate: FusionDescription["gate"],
+): FusionDescription {
   const parts = partCount(bytes, partBytesOf(bytes));
   return {
     id,
@@ -32,12 +32,17 @@ function describeModel({
     progress: { bytesDone: bytes, bytes, partsDone: parts, parts },
     problem: null,
     visibility,
+    gate,
     createdAt,
     links: linksOf(id, dataSha256 !== null),
   };
 }
 
-async function describePending(catalog: D1Database, fusion: FusionRecord): Promise<FusionDescription> {
+async function describePending(
+  catalog: D1Database,
+  fusion: FusionRecord,
+  gate: FusionDescription["gate"],
+): Promise<FusionDescription> {
   const { id, recipe, state, bytes, problem, visibility, createdAt, hasWeightsForm } = fusion;
   return {
     id,
@@ -48,6 +53,7 @@ async function describePending(catalog: D1Database, fusion: FusionRecord): Promi
     progress: await progressOf(catalog, fusion),
     problem,
     visibility,
+    gate,
     createdAt,
     links: linksOf(id, hasWeightsForm),
   };

@@ -35,13 +35,13 @@ export async function publishModel(
   publication: Publication,
 ): Promise<{ record: ModelRecord; isNew: boolean } | undefined> {
   const { id, prepared, statistics, sha256, dataSha256, started, ended, attempt } = publication;
-  const { plan, files } = prepared;
+  const { plan, files, selection } = prepared;
   try {
     const milliseconds = Math.max(0, ended.getTime() - started.getTime());
     const manifest = await storeManifest(
       BUCKET,
       manifestKey(id),
-      JSON.stringify(manifestOf({ ...publication, plan, files, createdAt: ended, milliseconds })),
+      JSON.stringify(manifestOf({ ...publication, plan, files, selection, createdAt: ended, milliseconds })),
     );
     if (statistics !== undefined) await storeStatistics(BUCKET, id, statistics);
     const record: ModelRecord = {
@@ -53,6 +53,7 @@ export async function publishModel(
       dataSha256,
       manifestSha256: await sha256Hex(manifest),
       manifestBytes: manifest.length,
+      verdict: null,
       visibility: publication.visibility,
       createdAt: ended.toISOString(),
     };

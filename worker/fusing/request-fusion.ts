@@ -2,6 +2,7 @@ import type { Visibility } from "../../shared/api/fusions.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import type { Recipe } from "../../shared/recipe/recipe.ts";
+import { isHeld } from "../catalog/gates.ts";
 import { findFusion, type FusionRecord, insertFusion, renewLazy } from "../catalog/fusions.ts";
 import { type Environment, limitsOf } from "../environment.ts";
 import { hasWeightsForm } from "../tfjs-form/layers-model.ts";
@@ -11,7 +12,7 @@ import { partBytesOf } from "./part-layout.ts";
 import { type PreparedFusion, prepareFusion } from "./prepare.ts";
 import { discardModel } from "./publish.ts";
 import { findFused, type ServedModel } from "./served-model.ts";
-import { settleVisibility, visibilityOf, type WantedVisibility } from "./visibility.ts";
+import { heldByGate, settleVisibility, visibilityOf, type WantedVisibility } from "./visibility.ts";
 
 export interface FusionRequest extends WantedVisibility {
   readonly id: ModelId;
@@ -43,10 +44,17 @@ export async function requestFusion(
   const { CATALOG } = environment;
   const found = await findFused(CATALOG, request.id);
   const known = found === undefined ? undefined : await settleVisibility(CATALOG, found, request);
-  const visibility = known === undefined ? (request.visibility ?? "public") : visibilityOf(known);
+  const visibility = known === undefined ? await firstVisibility(CATALOG, request) : visibilityOf(known);
   const { fused, isNew } = await bringAbout(environment, { ...request, visibility }, known, now);
   // Someone else may have been first, and wanted it otherwise.
   return { fused: await settleVisibility(CATALOG, fused, request), isNew };
+}
+
+/** A model that a gate holds stays held, should it be deleted and made anew. */
+async function firstVisibility(catalog: D1Database, { id, visibility }: FusionRequest): Promise<Visibility> {
+  if (visibility === "private" || !(await isHeld(catalog, id))) return visibility ?? "public";
+  if (visibility === "public") throw heldByGate(id);
+  return "private";
 }
 
 async function bringAbout(

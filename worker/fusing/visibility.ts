@@ -2,6 +2,7 @@ import type { Visibility } from "../../shared/api/fusions.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { insufficientScope } from "../auth/principal.ts";
+import { isHeld } from "../catalog/gates.ts";
 import type { ServedModel } from "./served-model.ts";
 
 /** What someone who asks for a fusion wants it to be. */
@@ -19,7 +20,8 @@ export function visibilityOf(model: ServedModel): Visibility {
 /**
  * Makes the model what is wanted, where that is allowed. What was public may lie in anyone's cache, so it stays public.
  * @returns the model as it is now
- * @throws Problem `insufficient-scope` where a private model is wanted public; `visibility-conflict` for the reverse
+ * @throws Problem `insufficient-scope` where a private model is wanted public; `gate-required` where a gate holds it;
+ *   `visibility-conflict` for the reverse
  */
 export async function settleVisibility(
   catalog: D1Database,
@@ -36,10 +38,18 @@ export async function settleVisibility(
     });
   }
   if (!mayPublish) throw insufficientScope(["publish"]);
+  if (await isHeld(catalog, id)) throw heldByGate(id);
   await publish(catalog, id);
   return model.kind === "stored"
     ? { kind: "stored", record: { ...model.record, visibility: wanted } }
     : { kind: "computed", fusion: { ...model.fusion, visibility: wanted } };
+}
+
+/** To publish what a gate has not let pass, ask for it with a gate that it passes. */
+export function heldByGate(id: ModelId): Problem {
+  return new Problem("gate-required", `Model ${id} is held by a gate; it becomes public once it passes one.`, {
+    model: id,
+  });
 }
 
 /** In both tables at once: a fusion may become a model meanwhile. */

@@ -1,7 +1,8 @@
 import { readAlignment } from "../../shared/alignment/metadata.ts";
 import type { CheckpointDescription, CheckpointSummary } from "../../shared/api/checkpoints.ts";
-import type { CheckpointId } from "../../shared/identity.ts";
+import { type CheckpointId, topologyId } from "../../shared/identity.ts";
 import { type Architecture, MODEL_KEY, readArchitecture } from "../../shared/models/architecture.ts";
+import { TOPOLOGY_KEY } from "../../shared/models/form-keys.ts";
 import { familyOf, readTrainingFacts } from "../../shared/models/training-facts.ts";
 import { Problem } from "../../shared/problem.ts";
 import { elementCount, type SafetensorsHeader } from "../../shared/safetensors/index.ts";
@@ -21,6 +22,7 @@ export function summarizeCheckpoint(
     elements: header.tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
     dtypes: [...new Set(header.tensors.map(({ dtype }) => dtype))].sort(),
     architecture: knownArchitecture(header)?.architecture ?? null,
+    topology: topologyId.safeParse(header.metadata[TOPOLOGY_KEY]).data ?? null,
     alignment,
     family: alignment === null ? null : familyOf(alignment),
     ...readTrainingFacts(header.metadata),

@@ -1,4 +1,4 @@
-import type { CheckpointId, ModelId, ProbeId, ShardId } from "../../shared/identity.ts";
+import type { CheckpointId, ModelId, ProbeId, ShardId, TopologyId } from "../../shared/identity.ts";
 
 /** Where things lie in the bucket. Names say the content, so no object ever changes. */
 export const checkpointKey = (id: CheckpointId) => `checkpoints/${id}.safetensors`;
@@ -7,6 +7,7 @@ export const modelKey = (id: ModelId) => `models/${id}/model.safetensors`;
 export const manifestKey = (id: ModelId) => `models/${id}/manifest.json`;
 export const statisticsKey = (id: ModelId) => `models/${id}/statistics.json`;
 export const probeKey = (id: ProbeId) => `probes/${id}.json`;
+export const topologyKey = (id: TopologyId) => `topologies/${id}.json`;
 export const chartKey = (id: ProbeId) => `probes/${id}.svg`;
 
 /** Where an upload of unknown digest waits until it is whole. */

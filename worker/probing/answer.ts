@@ -1,69 +1,92 @@
-import { type PathReport, LinearPath, probeShard, reportPath } from "../../shared/evaluation/probe.ts";
-import { alphaGrid } from "../../shared/evaluation/barrier.ts";
-import type { EvaluationSums } from "../../shared/evaluation/evaluate.ts";
-import { decodeShard } from "../../shared/evaluation/shard.ts";
-import { Problem } from "../../shared/problem.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { Environment } from "../environment.ts";
-import { shardKey } from "../objects/keys.ts";
-import { commonArchitecture, loadEndpoint } from "./endpoints.ts";
+import { describeProbe } from "../../shared/api/describe-probe.ts";
+import type { ProbeDescription } from "../../shared/api/probes.ts";
+import { type PlanePosition, planePositions } from "../../shared/evaluation/plane-geometry.ts";
+import type { EvaluationSums } from "../../shared/evaluation/sums.ts";
+import type { ShardId } from "../../shared/identity.ts";
+import { listDone, listParts } from "../catalog/probe-parts.ts";
+import { engineOf } from "../engine/engine.ts";
+import { type Environment, limitsOf } from "../environment.ts";
+import { holdEndpoints, type PreparedEvaluation } from "./evaluation.ts";
 import type { ResolvedQuestion } from "./question.ts";
+import { RunningTotals } from "./running-totals.ts";
 
-/**
- * Bytes a probe needs at its peak: the files while they are decoded, both ends as float32 in JavaScript and in the tfjs
- * heap, the model on the path and one temporary, and one shard with its decoded copy.
- */
-function peakBytes({ a, b, shards }: ResolvedQuestion): number {
-  const model = Math.max(a.bytes, b.bytes);
-  const shard = Math.max(...shards.map(({ bytes }) => bytes));
-  return 8 * model + 2 * shard;
+/** What of a question it takes to find what was kept of it. */
+interface Kept extends Pick<ResolvedQuestion, "id" | "grid"> {
+  readonly shards: readonly { readonly id: ShardId }[];
 }
 
+/** Shards whose sums are read at a time; those of a plane are thousands of numbers each. */
+const PAGE = 16;
+
 /**
- * Evaluates the grid on every shard. Holds one shard at a time. Must run in the engine's turn: it keeps tfjs models
- * alive between reads.
- * @throws Problem `too-large-for-isolate`, `over-budget`, `incompatible-inputs`, `incompatible-weights`,
- *   `incompatible-dataset`, `unknown-architecture`, `unsupported-dtype`, `non-finite-values`
+ * What a Workflow has evaluated so far, over the shards that are done at every point.
+ * @returns undefined totals where no shard is done
  */
-export async function answerQuestion(
-  bindings: Pick<Environment, "BUCKET" | "CATALOG">,
-  { budget }: Engine,
-  question: ResolvedQuestion,
-  batch: number | undefined,
-): Promise<PathReport> {
-  const needed = peakBytes(question);
-  if (needed > budget.limitBytes) {
-    throw new Problem(
-      "too-large-for-isolate",
-      `The probe needs about ${needed} bytes; an isolate has ${budget.limitBytes} for it.`,
-      { neededBytes: needed, limitBytes: budget.limitBytes },
-    );
-  }
-  const lease = budget.take(needed);
-  try {
-    const path = await loadPath(bindings, question);
-    try {
-      const alphas = alphaGrid(question.points);
-      const sums: EvaluationSums[][] = [];
-      for (const { id } of question.shards) {
-        const object = await bindings.BUCKET.get(shardKey(id));
-        if (object === null) throw new Problem("shard-not-found", `The bucket has lost shard ${id}.`, { shard: id });
-        const shard = decodeShard(new Uint8Array(await object.arrayBuffer()));
-        sums.push(probeShard(path, shard, alphas, batch));
-      }
-      return reportPath(alphas, sums);
-    } finally {
-      path.dispose();
+export async function keptTotals(
+  { CATALOG }: Pick<Environment, "CATALOG">,
+  { id, grid, shards }: Kept,
+): Promise<{ readonly shardsDone: readonly number[]; readonly totals: readonly EvaluationSums[] | undefined }> {
+  const shardsDone = await shardsDoneOf({ CATALOG }, { id, grid, shards });
+  const running = new RunningTotals();
+  for (let at = 0; at < shardsDone.length; at += PAGE) {
+    const page = shardsDone.slice(at, at + PAGE);
+    const parts = await listParts(CATALOG, id, page[0] ?? 0, page.at(-1) ?? 0);
+    for (const shard of page) {
+      running.add(parts.filter((part) => part.shard === shard).flatMap(({ sums }) => sums));
     }
-  } finally {
-    lease.release();
   }
+  return { shardsDone, totals: running.totals };
 }
 
-async function loadPath(
-  bindings: Pick<Environment, "BUCKET" | "CATALOG">,
-  { a, b }: ResolvedQuestion,
-): Promise<LinearPath> {
-  const [from, to] = [await loadEndpoint(bindings, a), await loadEndpoint(bindings, b)];
-  return new LinearPath(commonArchitecture(from, to), from.weights, to.weights);
+/** Indices of the shards that were evaluated at every point, ascending. */
+export async function shardsDoneOf(
+  { CATALOG }: Pick<Environment, "CATALOG">,
+  { id, grid, shards }: Kept,
+): Promise<number[]> {
+  const points = shards.map(() => 0);
+  for (const part of await listDone(CATALOG, id)) points[part.shard] = (points[part.shard] ?? 0) + part.points;
+  return [...shards.keys()].filter((shard) => points[shard] === grid.points.length);
+}
+
+/**
+ * Where the three models of a plane lie; of other questions nothing. Running statistics are no place in the landscape.
+ * @throws Problem `over-budget`; what loading an endpoint throws
+ */
+export async function positionsOf(
+  environment: Environment,
+  prepared: PreparedEvaluation,
+): Promise<readonly PlanePosition[]> {
+  if (prepared.grid.kind !== "plane") return [];
+  const engine = await engineOf(limitsOf(environment).memoryBudgetBytes);
+  return engine.turns.run(async () => {
+    const { weights, release } = await holdEndpoints(engine, prepared);
+    try {
+      const [a, b, c] = weights;
+      if (a === undefined || b === undefined || c === undefined) throw new Error("a plane has three models");
+      return planePositions([a, b, c], prepared.cost.statisticNames);
+    } finally {
+      release();
+    }
+  });
+}
+
+/** The answer over the shards that are done. @param shards indices of those */
+export function answerOver(
+  { id, question, grid, shards }: Kept & Pick<ResolvedQuestion, "question">,
+  totals: readonly EvaluationSums[],
+  {
+    positions,
+    createdAt,
+    done,
+  }: {
+    readonly positions: readonly PlanePosition[];
+    readonly createdAt: string;
+    readonly done?: readonly number[];
+  },
+): ProbeDescription {
+  const evaluated = done === undefined ? shards : done.flatMap((index) => shards[index] ?? []);
+  return describeProbe(
+    { id, question, grid, shards: evaluated.map((shard) => shard.id), positions, createdAt },
+    totals,
+  );
 }

@@ -1,9 +1,12 @@
-import type { PendingProbe, ProbeDescription } from "../../shared/api/probes.ts";
+import { createProbeRequest, type PendingProbe, type ProbeDescription } from "../../shared/api/probes.ts";
+import type { ProblemDocument } from "../../shared/api/problem.ts";
+import { gridOf } from "../../shared/evaluation/question.ts";
 import type { ProbeId } from "../../shared/identity.ts";
 import { Problem, type ProblemCode, PROBLEMS } from "../../shared/problem.ts";
-import type { ProblemDocument } from "../../shared/api/problem.ts";
-import type { Environment } from "../environment.ts";
-import type { Outcome } from "../workflows/outcome.ts";
+import { claimProbe, failProbe, findQuestion, insertQuestion, type KeptQuestion } from "../catalog/probe-questions.ts";
+import { type Environment, limitsOf } from "../environment.ts";
+import { problemDocument } from "../problems/render.ts";
+import { answerOver, keptTotals } from "./answer.ts";
 import type { ResolvedQuestion } from "./question.ts";
 import { findProbe } from "./store.ts";
 
@@ -13,60 +16,91 @@ export type ProbeState =
   | { readonly kind: "pending"; readonly probe: PendingProbe }
   | { readonly kind: "failed"; readonly problem: Problem };
 
-/** Has a question answered by a Workflow, named like the probe: of several who ask, one starts it. */
+/**
+ * Has a question answered by a Workflow; of several who ask, one starts it. One that failed begins anew, with what was
+ * evaluated before.
+ */
 export async function startProbe(
-  { PROBE_WORKFLOW }: Environment,
-  { id, a, b, shards, points }: ResolvedQuestion,
-  batch: number | undefined,
+  environment: Environment,
+  { id, question }: Pick<ResolvedQuestion, "id" | "question">,
+  now: () => Date,
 ): Promise<void> {
-  const question = { a: a.id, b: b.id, shards: shards.map((shard) => shard.id), points };
-  const existing = await findInstance(PROBE_WORKFLOW, id);
-  if (existing === undefined) {
-    try {
-      await PROBE_WORKFLOW.create({ id, params: { id, question, ...(batch === undefined ? {} : { batch }) } });
-    } catch (error) {
-      // Someone else may have been first.
-      if ((await findInstance(PROBE_WORKFLOW, id)) === undefined) throw error;
-    }
-  } else if (hasStopped(await existing.status())) {
-    await existing.restart();
+  const { CATALOG } = environment;
+  if (await insertQuestion(CATALOG, id, question, now().toISOString())) {
+    await startAttempt(environment, id, 1);
+    return;
   }
+  const kept = await findQuestion(CATALOG, id);
+  if (kept === undefined) return;
+  if (kept.problem === null) await keepGoing(environment, id, kept, now);
+  else await startNext(environment, id, kept, now);
 }
 
 /** @returns undefined where nobody asked for it, or the answer is lost */
-export async function lookAtProbe(environment: Environment, id: ProbeId): Promise<ProbeState | undefined> {
+export async function lookAtProbe(
+  environment: Environment,
+  id: ProbeId,
+  now: () => Date,
+): Promise<ProbeState | undefined> {
   const answered = await findProbe(environment.BUCKET, id);
   if (answered !== undefined) return { kind: "answered", probe: answered };
-  const instance = await findInstance(environment.PROBE_WORKFLOW, id);
-  if (instance === undefined) return undefined;
-  const status = await instance.status();
-  if (!hasStopped(status)) {
-    return { kind: "pending", probe: { id, state: "running", links: { self: `/v1/probes/${id}` } } };
+  const kept = await findQuestion(environment.CATALOG, id);
+  if (kept === undefined) {
+    // It may have been answered between the two looks.
+    const probe = await findProbe(environment.BUCKET, id);
+    return probe === undefined ? undefined : { kind: "answered", probe };
   }
-  // It may have ended between the two looks.
-  const probe = await findProbe(environment.BUCKET, id);
-  if (probe !== undefined) return { kind: "answered", probe };
-  const outcome = status.output as Outcome<null> | undefined;
-  if (outcome?.kind === "refused") return { kind: "failed", problem: problemFrom(outcome.problem) };
-  return outcome?.kind === "done"
-    ? undefined
-    : { kind: "failed", problem: new Problem("internal", "The probe failed inside edgefuse; ask for it anew.") };
+  if (kept.problem !== null) return { kind: "failed", problem: problemFrom(kept.problem) };
+  await keepGoing(environment, id, kept, now);
+  return { kind: "pending", probe: await progressOf(environment, id, kept) };
 }
 
-async function findInstance(
-  workflow: Environment["PROBE_WORKFLOW"],
+/**
+ * Takes a probe over that has shown no sign of life for long: the worker was killed, and its platform does not go on by
+ * itself. The new attempt evaluates only what is not kept. Should the earlier one be alive after all, it finds itself
+ * superseded and ends.
+ */
+async function keepGoing(environment: Environment, id: ProbeId, kept: KeptQuestion, now: () => Date): Promise<void> {
+  const silentMs = now().getTime() - Date.parse(kept.updatedAt);
+  if (silentMs >= limitsOf(environment).stallSeconds * 1000) await startNext(environment, id, kept, now);
+}
+
+async function startNext(
+  environment: Environment,
   id: ProbeId,
-): Promise<WorkflowInstance | undefined> {
+  { attempt }: KeptQuestion,
+  now: () => Date,
+): Promise<void> {
+  if (!(await claimProbe(environment.CATALOG, id, attempt, now().toISOString()))) return;
+  await startAttempt(environment, id, attempt + 1);
+}
+
+/** @throws what the platform throws; the probe has failed then */
+async function startAttempt({ CATALOG, PROBE_WORKFLOW }: Environment, id: ProbeId, attempt: number): Promise<void> {
   try {
-    return await workflow.get(id);
-  } catch {
-    // The platform throws for a name that it does not know, and says so only in words.
-    return undefined;
+    // The same probe may be asked for again after it was deleted, and no name is given twice.
+    await PROBE_WORKFLOW.create({ params: { id, attempt } });
+  } catch (error) {
+    const problem = new Problem("internal", "The Workflow could not be started; ask for the probe anew.");
+    await failProbe(CATALOG, id, attempt, problemDocument(problem, `/v1/probes/${id}`));
+    throw error;
   }
 }
 
-function hasStopped({ status }: InstanceStatus): boolean {
-  return status === "complete" || status === "errored" || status === "terminated";
+/** How much of a probe's data was evaluated, and the answer over that. */
+async function progressOf(environment: Environment, id: ProbeId, kept: KeptQuestion): Promise<PendingProbe> {
+  const question = createProbeRequest.parse(kept.question);
+  const shards = (question.shards ?? []).map((shard) => ({ id: shard }));
+  const looked = { id, question, shards, grid: gridOf(question) };
+  const { shardsDone, totals } = await keptTotals(environment, looked);
+  const facts = { positions: kept.positions, createdAt: kept.createdAt, done: shardsDone };
+  return {
+    id,
+    state: "running",
+    progress: { shardsDone: shardsDone.length, shards: shards.length },
+    partial: totals === undefined ? null : answerOver(looked, totals, facts),
+    links: { self: `/v1/probes/${id}` },
+  };
 }
 
 /** A problem as it was kept. */

@@ -1,5 +1,5 @@
 import type { ShardDescription } from "../../shared/api/datasets.ts";
-import { decodeShard } from "../../shared/evaluation/shard.ts";
+import { decodeValidationShard } from "../../shared/evaluation/shard.ts";
 import type { ShardId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { beingDeleted } from "../catalog/checkpoints.ts";
@@ -24,7 +24,7 @@ export async function enterShard(
   at: Date,
 ): Promise<Registered<ShardDescription>> {
   const { BUCKET, CATALOG } = bindings;
-  const { count, inputShape } = decodeShard(file);
+  const { count, inputShape } = decodeValidationShard(file);
   const id = sha256 as ShardId;
   const key = shardKey(id);
   const shard: ShardDescription = {

@@ -11,17 +11,24 @@ import {
   putAliasRequest,
   rollbackAliasRequest,
 } from "../../shared/api/aliases.ts";
+import { gateDescription, type ParsedGateForm } from "../../shared/api/gates.ts";
 import { pageQuery } from "../../shared/api/paging.ts";
 import { Problem } from "../../shared/problem.ts";
+import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import { requireScope } from "../auth/principal.ts";
 import { requireReadable } from "../auth/readable.ts";
 import { findAliasVersion, findVersionBefore, listAliasHistory } from "../catalog/alias-history.ts";
 import { type AliasRecord, createAlias, deleteAlias, findAlias, listAliases, moveAlias } from "../catalog/aliases.ts";
+import { moveThroughGate } from "../gating/move-alias.ts";
+import { describeGate, refusedByGate } from "../gating/describe.ts";
 import type { AppContext } from "../environment.ts";
 import { matchesEtag } from "../objects/range.ts";
-import { holdsFor, versionTag, writeConditionOf } from "./preconditions.ts";
+import type { GateRecord } from "../catalog/gates.ts";
+import { seeThrough } from "./body.ts";
+import { versionTag, writeConditionOf } from "./preconditions.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
 import { type Dependencies, newRouter } from "./router.ts";
+import { refusedChange, swapAlias } from "./swap-alias.ts";
 
 const parameters = z.object({ name: aliasName.describe("`digits` or `team%2Fdigits`: a slash is written `%2F`") });
 
@@ -60,7 +67,9 @@ const put = createRoute({
   summary: "Make an alias, or move it",
   description:
     "Compare-and-swap: to move an alias takes `If-Match` with the version that was seen (428 without, 412 where it has " +
-    "changed since). Without `If-Match` an alias is made.",
+    "changed since). Without `If-Match` an alias is made. A protected alias with a gate has the model measured that it " +
+    "shall move to, unless there is a verdict: 409 `gate-refused` where it does not pass, 202 where measuring takes " +
+    "longer than a request; then the alias moves by itself, if it is still in the version that was seen.",
   security: bearer,
   request: {
     params: parameters,
@@ -70,6 +79,7 @@ const put = createRoute({
   responses: {
     200: { ...jsonOf("The alias has moved", aliasDescription), headers: withEtag },
     201: { ...jsonOf("The alias is made", aliasDescription), headers: withEtag },
+    202: jsonOf("The model is being measured; the alias moves once it has passed", gateDescription),
     ...problems,
   },
 });
@@ -109,9 +119,6 @@ const rollback = createRoute({
   responses: { 200: { ...jsonOf("The alias has moved", aliasDescription), headers: withEtag }, ...problems },
 });
 
-/** How often a move that names no version is tried against others. */
-const UNCONDITIONAL_ATTEMPTS = 8;
-
 /** Aliases: names of models that move, safely. */
 export function aliasRoutes({ now }: Dependencies) {
   const changeOf = (c: AppContext) => ({ at: now().toISOString(), by: c.get("principal").id });
@@ -133,30 +140,49 @@ export function aliasRoutes({ now }: Dependencies) {
     })
     .openapi(put, async (c) => {
       const { name } = c.req.valid("param");
-      const { model, protected: wanted } = c.req.valid("json");
+      const { model, protected: wantsProtection, gate: gateForm } = c.req.valid("json");
+      // A gate makes sense for a protected alias only.
+      const wanted = wantsProtection ?? (gateForm === undefined || gateForm === null ? undefined : true);
       const condition = writeConditionOf(c);
       await requireReadable(c, model, now());
       const seen = await findAlias(c.env.CATALOG, name);
       if (seen === undefined && condition.kind !== "must-match") {
-        const created = await createAlias(c.env.CATALOG, { name, model, isProtected: wanted ?? false }, changeOf(c));
+        const created = await createAlias(
+          c.env.CATALOG,
+          { name, model, isProtected: wanted ?? false, gateForm },
+          changeOf(c),
+        );
         if (created === undefined) {
           await requireReadable(c, model, now());
           // Someone else was faster: then this is a request to move what it has not seen.
-          throw refusal(condition.kind, await findAlias(c.env.CATALOG, name), name);
+          throw refusedChange(condition.kind, await findAlias(c.env.CATALOG, name), name);
         }
         c.header("location", describeAlias(created).links.self);
         return answer(c, created, 201);
       }
-      const moved = await swap(c, name, seen, (current) => {
-        if (current.isProtected && wanted === false) requireScope(c, "admin");
-        const move = { seen: current, model, isProtected: wanted ?? current.isProtected };
-        return moveAlias(c.env.CATALOG, move, changeOf(c));
+      let pending: GateRecord | undefined;
+      const moved = await swapAlias(c, name, seen, async (current) => {
+        const endsProtection = current.isProtected && wanted === false;
+        const endsGate = current.gateForm !== null && gateForm !== undefined && !isSameForm(current.gateForm, gateForm);
+        if (endsProtection || endsGate) requireScope(c, "admin");
+        const move = { seen: current, model, isProtected: wanted ?? current.isProtected, gateForm };
+        const passage = await seeThrough(c, moveThroughGate(c.env, move, changeOf(c), now));
+        if (passage.kind === "refused") throw refusedByGate(passage.gate);
+        if (passage.kind === "pending") pending = passage.gate;
+        // Nothing has moved yet, and whoever asks has seen the alias as it is.
+        return passage.kind === "pending" ? current : passage.alias;
       });
+      if (pending !== undefined) {
+        c.header("location", describeGate(pending).links.self);
+        c.header("retry-after", "1");
+        c.header("cache-control", "no-store");
+        return c.json(describeGate(pending), 202);
+      }
       return answer(c, moved, 200);
     })
     .openapi(remove, async (c) => {
       const { name } = c.req.valid("param");
-      await swap(c, name, await existing(c, name), async (current) => {
+      await swapAlias(c, name, await existing(c, name), async (current) => {
         if (current.isProtected) requireScope(c, "admin");
         return (await deleteAlias(c.env.CATALOG, current, changeOf(c))) ? current : undefined;
       });
@@ -173,7 +199,7 @@ export function aliasRoutes({ now }: Dependencies) {
     .openapi(rollback, async (c) => {
       const { name } = c.req.valid("param");
       const body = c.req.valid("json") as { version?: number } | undefined;
-      const moved = await swap(c, name, await existing(c, name), async (current) => {
+      const moved = await swapAlias(c, name, await existing(c, name), async (current) => {
         const { version, model } = await target(c, current, body?.version);
         await requireReadable(c, model, now());
         const move = { seen: current, model, isProtected: current.isProtected, restored: version };
@@ -183,12 +209,17 @@ export function aliasRoutes({ now }: Dependencies) {
     });
 }
 
+function isSameForm(a: ParsedGateForm, b: ParsedGateForm | null): boolean {
+  return b !== null && canonicalJson(a) === canonicalJson(b);
+}
+
 /** An alias as the API shows it. */
-export function describeAlias({ isProtected, ...alias }: AliasRecord): AliasDescription {
+export function describeAlias({ isProtected, gateForm, ...alias }: AliasRecord): AliasDescription {
   const self = `/v1/aliases/${encodeURIComponent(alias.name)}`;
   return {
     ...alias,
     protected: isProtected,
+    gate: gateForm,
     links: {
       self,
       history: `${self}/history`,
@@ -196,37 +227,6 @@ export function describeAlias({ isProtected, ...alias }: AliasRecord): AliasDesc
       repository: alias.name,
     },
   };
-}
-
-/**
- * Changes an alias that is in the version that the request names.
- * @param change gives undefined where the alias has changed since it was seen
- * @throws Problem `precondition-required`, `precondition-failed`
- */
-async function swap(
-  c: AppContext,
-  name: AliasName,
-  seen: AliasRecord | undefined,
-  change: (current: AliasRecord) => Promise<AliasRecord | undefined>,
-): Promise<AliasRecord> {
-  const condition = writeConditionOf(c);
-  let current = seen;
-  for (let attempt = 1; attempt <= UNCONDITIONAL_ATTEMPTS; attempt++) {
-    if (condition.kind !== "must-match" || current === undefined || !holdsFor(condition, current.version)) break;
-    const changed = await change(current);
-    if (changed !== undefined) return changed;
-    current = await findAlias(c.env.CATALOG, name);
-  }
-  throw refusal(condition.kind, current, name);
-}
-
-function refusal(kind: "none" | "must-be-new" | "must-match", current: AliasRecord | undefined, name: AliasName) {
-  const version = current?.version ?? null;
-  const members = { alias: name, version, model: current?.model ?? null };
-  const state = current === undefined ? "is not there" : `is at version ${current.version}`;
-  return kind === "none"
-    ? new Problem("precondition-required", `The alias ${name} ${state}: name it in If-Match to change it.`, members)
-    : new Problem("precondition-failed", `The alias ${name} ${state}, and not as the request says.`, members);
 }
 
 /** Where a rollback leads to. */

@@ -30,8 +30,9 @@ import { compositeId, openCheckpoint, openComposite } from "../objects/open-chec
 import { streamSource } from "../objects/stream-source.ts";
 import { boundaryOf, parseFormData } from "../multipart/parse.ts";
 import { holdBody } from "../multipart/receive.ts";
-import { tfjsCheckpointOf } from "../multipart/tfjs-upload.ts";
+import { TfjsForm } from "../multipart/tfjs-upload.ts";
 import { checkpointPlace, enterCheckpoint, validateCheckpoint } from "../registering/checkpoints.ts";
+import { enterTopology, topologyOfUpload } from "../registering/topologies.ts";
 import { indexOlder } from "../registering/index-older.ts";
 import { announcedName, incomingName } from "../objects/names.ts";
 import { type AnnouncedFile, announcedFile, mediaType, requireMediaType, seeThrough } from "./body.ts";
@@ -168,14 +169,20 @@ export function checkpointRoutes({ now, uniqueName }: Dependencies) {
     const held = await holdBody({ body, length, maxBytes, budget: isolateBudget(memoryBudgetBytes) });
     try {
       const parts = parseFormData(held.bytes, boundaryOf(c.req.header("content-type") ?? ""));
-      const { layout, source } = await tfjsCheckpointOf(parts);
-      return await registerUpload(c, {
+      const form = new TfjsForm(parts);
+      const topology = await topologyOfUpload(c.env, form.modelJson);
+      const { layout, source } = await form.checkpoint(topology?.id);
+      const registered = await registerUpload(c, {
         body: streamSource(source, 0, layout.fileLength),
         length: layout.fileLength,
         announced: undefined,
         // Quantised weights are four times as large when they are decoded.
         maxBytes: Number.MAX_SAFE_INTEGER,
       });
+      // Last, so that a model that is refused leaves nothing; whoever was interrupted here sends it again.
+      const isNamed = topology !== undefined && registered.body.topology === topology.id;
+      if (isNamed) await enterTopology(c.env, topology, now());
+      return registered;
     } finally {
       held.lease.release();
     }

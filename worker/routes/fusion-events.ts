@@ -59,6 +59,6 @@ export async function fusionEvents(
   return response;
 }
 
-function idOf({ state, progress }: FusionDescription): string {
-  return `${state}-${progress.partsDone}`;
+function idOf({ state, progress, gate }: FusionDescription): string {
+  return `${state}-${progress.partsDone}${gate === null ? "" : `-${gate.state}`}`;
 }

@@ -9,14 +9,17 @@ import {
 import { modelId, type ModelId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { modelIdOf, parseRecipe } from "../../shared/recipe/canonical-recipe.ts";
-import { hasScope } from "../auth/principal.ts";
+import { hasScope, requireScope } from "../auth/principal.ts";
+import { findGate, type GateRecord } from "../catalog/gates.ts";
 import { type AppContext, limitsOf } from "../environment.ts";
 import { cancelFusion, keepGoing } from "../fusing/background.ts";
 import { describeFused, describePlan } from "../fusing/describe.ts";
 import { hasEnded } from "../fusing/has-ended.ts";
 import { prepareFusion } from "../fusing/prepare.ts";
-import { requestFusion } from "../fusing/request-fusion.ts";
 import { findFused, type ServedModel } from "../fusing/served-model.ts";
+import { keepDeciding } from "../gating/background.ts";
+import { describeGate, refusedByGate } from "../gating/describe.ts";
+import { type GatedFusion, requestGatedFusion } from "../gating/request.ts";
 import { malformedRequest } from "../problems/validation.ts";
 import { seeThrough } from "./body.ts";
 import { fusionEvents } from "./fusion-events.ts";
@@ -35,7 +38,10 @@ const create = createRoute({
     "The same recipe has one answer: who asks again, or lists the inputs in another order, gets the same model. " +
     "Small inputs are fused within the request; larger ones by a Workflow, which `Location` tells about. " +
     "A lazy model is computed where and when it is read, and stored by the first read of all of it. " +
-    "`Prefer: respond-async` leaves small inputs to a Workflow too; `Prefer: wait=20` waits for a Workflow so long.",
+    "`Prefer: respond-async` leaves small inputs to a Workflow too; `Prefer: wait=20` waits for a Workflow so long. " +
+    "With a `gate` the model is private until it was measured and has passed: then it is published, and `alias` points " +
+    "at it. Where it does not pass, the answer is 409 `gate-refused` with what was measured; whoever asks again gets " +
+    "the same verdict.",
   security: bearer,
   request: { body: { required: true, content: { "application/json": { schema: createFusionRequest } } } },
   responses: {
@@ -111,15 +117,18 @@ export function fusionRoutes({ now }: Dependencies) {
     .openapi(
       create,
       async (c) => {
-        const { recipe: draft, materialize, visibility } = c.req.valid("json");
+        const { recipe: draft, materialize, visibility, gate, alias } = c.req.valid("json");
+        if (alias !== undefined) requireScope(c, "publish");
         const recipe = parseRecipe(draft);
         const id = modelIdOf(recipe);
         const preferences = preferencesOf(c.req.header("prefer"));
         const { isAsync } = preferences;
-        const request = { id, recipe, materialize, isAsync, visibility, mayPublish: hasScope(c, "publish") };
-        const { fused, isNew: wasMade } = await seeThrough(c, requestFusion(c.env, request, now));
-        const first = await describe(c, fused);
-        const body = hasEnded(first) ? first : await lookFor(c, id, preferences);
+        const whose = { mayPublish: hasScope(c, "publish"), by: c.get("principal").id };
+        const request = { id, recipe, materialize, isAsync, visibility, gate, alias, ...whose };
+        const requested = await seeThrough(c, requestGatedFusion(c.env, request, now));
+        const first = await describeGated(c, requested);
+        const body = hasEnded(first) ? first : await waitForGated(c, requested, preferences);
+        const { isNew: wasMade } = requested;
         const isNew = wasMade || (body.state === "succeeded" && first.state !== "succeeded");
         acknowledge(c, preferences);
         if (!hasEnded(body)) {
@@ -127,6 +136,8 @@ export function fusionRoutes({ now }: Dependencies) {
           c.header("retry-after", RETRY_AFTER);
           return c.json(body, 202);
         }
+        const refused = await refusedOf(c, requested);
+        if (refused !== undefined) throw refusedByGate(refused);
         // One that failed, or was cancelled meanwhile, has no model; its own description says why.
         const isReadable = body.state === "succeeded" || body.state === "lazy";
         c.header("location", isReadable ? body.links.model : body.links.self);
@@ -177,8 +188,40 @@ export function fusionRoutes({ now }: Dependencies) {
   async function look(c: AppContext, id: ModelId): Promise<ServedModel> {
     const fused = await requireFused(c, id);
     if (fused.kind === "computed") await keepGoing(c.env, fused.fusion, now);
+    else await keepDeciding(c.env, id, now);
     return fused;
   }
+
+  /** The same for a fusion with the gates that were asked for. */
+  function waitForGated(c: AppContext, requested: GatedFusion, { waitSeconds }: Preferences) {
+    const { id } = idOf(requested.fused);
+    const lookNow = async () => describeGated(c, { ...requested, fused: await look(c, id) });
+    return waitFor(lookNow, { hasEnded, seconds: waitSeconds ?? 0, now });
+  }
+}
+
+const idOf = (fused: ServedModel) => (fused.kind === "stored" ? fused.record : fused.fusion);
+
+/** A fusion with that of the gates that were asked for on which it depends what it becomes. */
+async function describeGated(c: AppContext, { fused, gates }: GatedFusion) {
+  const description = await describe(c, fused);
+  const [first, ...others] = await freshGates(c, gates);
+  if (first === undefined) return description;
+  const all = [first, ...others];
+  const telling = all.find(({ state }) => state === "refused") ?? all.find(({ state }) => state === "pending") ?? first;
+  return { ...description, gate: describeGate(telling) };
+}
+
+/** A gate that refused the model, of those that were asked for. */
+async function refusedOf(c: AppContext, { gates }: GatedFusion): Promise<GateRecord | undefined> {
+  return (await freshGates(c, gates)).find(({ state }) => state === "refused");
+}
+
+/** Gates as they are now; verdicts never change, so only pending ones are looked up. */
+function freshGates(c: AppContext, gates: readonly GateRecord[]): Promise<GateRecord[]> {
+  return Promise.all(
+    gates.map(async (gate) => (gate.state === "pending" ? ((await findGate(c.env.CATALOG, gate.id)) ?? gate) : gate)),
+  );
 }
 
 function describe(c: AppContext, fused: ServedModel) {

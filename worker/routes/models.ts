@@ -85,7 +85,9 @@ export function modelRoutes({ now }: Dependencies) {
     const served = await readableModel(c, id, now());
     const found = await openModelFile(readerOf(c, now), served, name);
     if (found === undefined) throw noSuchFile(id);
-    return serveRepresentation(c, found);
+    // A gate's verdict goes into the manifest of a model that is still private.
+    const mayChange = name === "manifest.json" && !found.isPublic;
+    return serveRepresentation(c, found, { freshness: mayChange ? "brief" : "immutable" });
   };
   return newRouter()
     .openapi(file, (c) => serve(c, c.req.valid("param").id, "model.safetensors"))

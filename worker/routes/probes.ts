@@ -3,10 +3,11 @@ import * as z from "zod";
 import { createProbeRequest, pendingProbe, probeDescription } from "../../shared/api/probes.ts";
 import { probeId, type ProbeId } from "../../shared/identity.ts";
 import type { AppContext } from "../environment.ts";
-import { chartKey } from "../objects/keys.ts";
+import { answerNow, isLittleWork } from "../probing/answer-inline.ts";
 import { lookAtProbe, type ProbeState, startProbe } from "../probing/background.ts";
+import { prepareEvaluation } from "../probing/evaluation.ts";
 import { resolveQuestion } from "../probing/question.ts";
-import { answerAndStore, findProbe, probeNotFound } from "../probing/store.ts";
+import { findProbe, probeNotFound } from "../probing/store.ts";
 import { seeThrough } from "./body.ts";
 import { acknowledge, type Preferences, preferencesOf, waitFor } from "./preferences.ts";
 import { bearer, jsonOf, problems } from "./responses.ts";
@@ -15,10 +16,12 @@ import { type Dependencies, newRouter } from "./router.ts";
 const create = createRoute({
   method: "post",
   path: "/v1/probes",
-  summary: "Measure the barrier between two models on validation shards",
+  summary: "Measure loss and accuracy between models on validation shards",
   description:
-    "Evaluates models on the straight line between a and b. The same question has one answer, stored once. " +
-    "With `Prefer: respond-async` or `Prefer: wait=20` a Workflow answers it, and `Location` is where to look.",
+    "Evaluates models on the straight line between two, around the mean of several, or on the plane through three. The " +
+    "same question has one answer, stored once. What takes more than some seconds, and everything with " +
+    "`Prefer: respond-async` or `Prefer: wait=20`, a Workflow answers, and `Location` is where to look: with progress " +
+    "and the answer over the shards that are done.",
   security: bearer,
   request: { body: { required: true, content: { "application/json": { schema: createProbeRequest } } } },
   responses: {
@@ -37,24 +40,12 @@ const parameters = { params: z.object({ id: probeId }) };
 const get = createRoute({
   method: "get",
   path: "/v1/probes/{id}",
-  summary: "The answer of a probe",
+  summary: "The answer of a probe, or how far it is",
   security: bearer,
   request: parameters,
   responses: {
     200: jsonOf("The probe", probeDescription),
     202: jsonOf("It is being answered", pendingProbe),
-    ...problems,
-  },
-});
-
-const chart = createRoute({
-  method: "get",
-  path: "/v1/probes/{id}/barrier.svg",
-  summary: "The barrier as a picture",
-  security: bearer,
-  request: parameters,
-  responses: {
-    200: { description: "The chart", content: { "image/svg+xml": { schema: { type: "string" as const } } } },
     ...problems,
   },
 });
@@ -71,14 +62,18 @@ export function probeRoutes({ now }: Dependencies) {
       acknowledge(c, preferences);
       const known = await findProbe(BUCKET, question.id);
       if (known !== undefined) return c.json(known, 200);
-      if (preferences.isAsync || preferences.waitSeconds !== undefined) {
-        await seeThrough(c, startProbe(c.env, question, request.batch));
+      // Also where a Workflow is to answer: what cannot be evaluated is refused now.
+      const prepared = await prepareEvaluation(c.env, question);
+      const isForWorkflow =
+        preferences.isAsync || preferences.waitSeconds !== undefined || !isLittleWork(c.env, prepared);
+      if (isForWorkflow) {
+        await seeThrough(c, startProbe(c.env, question, now));
         const state = await lookFor(c, question.id, preferences);
         if (state.kind === "answered") return c.json(state.probe, 201);
         c.header("retry-after", RETRY_AFTER);
         return c.json(state.probe, 202);
       }
-      const { probe, isNew } = await seeThrough(c, answerAndStore(c.env, question, request.batch, now));
+      const { probe, isNew } = await seeThrough(c, answerNow(c.env, question, prepared, now));
       return isNew ? c.json(probe, 201) : c.json(probe, 200);
     })
     .openapi(get, async (c) => {
@@ -89,16 +84,6 @@ export function probeRoutes({ now }: Dependencies) {
       c.header("retry-after", RETRY_AFTER);
       c.header("cache-control", "no-store");
       return c.json(state.probe, 202);
-    })
-    .openapi(chart, async (c) => {
-      const { id } = c.req.valid("param");
-      const object = await c.env.BUCKET.get(chartKey(id));
-      if (object === null) throw probeNotFound(id);
-      return c.body(object.body, 200, {
-        "content-type": "image/svg+xml; charset=utf-8",
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-        "cache-control": "private, max-age=31536000, immutable",
-      });
     });
 
   /**
@@ -110,7 +95,7 @@ export function probeRoutes({ now }: Dependencies) {
     id: ProbeId,
     { waitSeconds }: Preferences,
   ): Promise<Exclude<ProbeState, { kind: "failed" }>> {
-    const state = await waitFor(() => lookAtProbe(c.env, id), {
+    const state = await waitFor(() => lookAtProbe(c.env, id, now), {
       hasEnded: (seen) => seen?.kind !== "pending",
       seconds: waitSeconds ?? 0,
       now,

@@ -7,6 +7,7 @@ import { sha256Hex } from "../objects/digest.ts";
 import { cachedText, throughEdgeCache } from "../objects/edge-cache.ts";
 import { manifestKey, modelKey } from "../objects/keys.ts";
 import { openObject, type Representation } from "../objects/serve.ts";
+import { bytesWithVerdict, readManifest, withVerdict } from "../gating/manifest-verdict.ts";
 import { layersModelOf, unavailable } from "../tfjs-form/layers-model.ts";
 import { readLazily } from "../fusing/lazy.ts";
 import { partRange } from "../fusing/part-layout.ts";
@@ -199,9 +200,15 @@ function manifestOf({ environment }: ModelReader, served: ServedModel): Represen
       plan: `/v1/fusions/${id}/plan`,
     });
   }
-  const { id, manifestBytes: bytes, manifestSha256: sha256 } = served.record;
-  const open = openObject(environment.BUCKET, manifestKey(id));
-  return { contentType: JSON_TEXT, isPublic: isPublic(served), bytes, sha256, open };
+  const { id, manifestBytes: bytes, manifestSha256: sha256, verdict } = served.record;
+  const facts = { contentType: JSON_TEXT, isPublic: isPublic(served) };
+  if (verdict === null) return { ...facts, bytes, sha256, open: openObject(environment.BUCKET, manifestKey(id)) };
+  return {
+    ...facts,
+    bytes: bytesWithVerdict(bytes, verdict),
+    sha256: verdict.sha256,
+    open: async ({ begin, end }) => withVerdict(await readManifest(environment.BUCKET, id), verdict).slice(begin, end),
+  };
 }
 
 async function shardOf(

@@ -1,4 +1,4 @@
-import { aliasName } from "../../shared/api/aliases.ts";
+import { aliasName, type AliasName } from "../../shared/api/aliases.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { Problem } from "../../shared/problem.ts";
 import { findAlias } from "../catalog/aliases.ts";
@@ -15,11 +15,11 @@ export async function readableAlias(
   c: AppContext,
   name: string,
   now: Date,
-): Promise<{ id: ModelId; served: ServedModel }> {
+): Promise<{ id: ModelId; alias: AliasName; served: ServedModel }> {
   const parsed = aliasName.safeParse(name);
   const alias = parsed.success ? await findAlias(c.env.CATALOG, parsed.data) : undefined;
   if (alias === undefined) throw c.get("refusal") ?? noSuchAlias(name);
-  return { id: alias.model, served: await readableByName(c, alias.model, name, now) };
+  return { id: alias.model, alias: alias.name, served: await readableByName(c, alias.model, name, now) };
 }
 
 /** As {@link readableAlias}, for one of the models that the alias pointed at. */

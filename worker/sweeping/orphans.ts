@@ -1,7 +1,7 @@
-import { probeDescription } from "../../shared/api/probes.ts";
 import { insertProbe } from "../catalog/probes.ts";
 import { discardUnknown } from "../deleting/delete.ts";
 import { probeKey } from "../objects/keys.ts";
+import { storedProbe } from "../probing/store.ts";
 import type { ProbeId } from "../../shared/identity.ts";
 import type { Phase, Sweep } from "./sweep.ts";
 
@@ -33,14 +33,14 @@ async function knownIds(
 }
 
 const idIn = (key: string, pattern: RegExp) => pattern.exec(key)?.[1];
-const FILE = /^(?:checkpoints|shards)\/([0-9a-f]{64})\.safetensors$/;
+const FILE = /^(?:checkpoints|shards|topologies)\/([0-9a-f]{64})\.(?:safetensors|json)$/;
 const MODEL = /^models\/([0-9a-f]{64})\//;
 const PROBE = /^probes\/([0-9a-f]{64})\.(?:json|svg)$/;
 const UPLOAD = /^staging\/uploads\/([0-9a-f-]{36})$/;
 const SCRATCH = /^staging\/([0-9a-f]{64})\/statistics-/;
 
 /** Checkpoints and shards that the catalog does not know. An upload of the same bytes may be under way: so it is marked. */
-function files(table: "checkpoints" | "shards"): Phase {
+function files(table: "checkpoints" | "shards" | "topologies"): Phase {
   return async (sweep, after) => {
     const { environment, dryRun, at, report } = sweep;
     const { old, next } = await page(sweep, `${table}/`, after);
@@ -60,6 +60,7 @@ function files(table: "checkpoints" | "shards"): Phase {
 
 export const sweepCheckpoints: Phase = files("checkpoints");
 export const sweepShards: Phase = files("shards");
+export const sweepTopologies: Phase = files("topologies");
 
 /** Deletes what the catalog does not know, having asked it once more. */
 async function removeUnknown(sweep: Sweep, orphan: R2Object, tables: readonly string[], id: string): Promise<void> {
@@ -105,7 +106,7 @@ export const sweepProbes: Phase = async (sweep, after) => {
 
 async function enterProbe({ environment: { BUCKET, CATALOG } }: Sweep, key: string): Promise<void> {
   const object = await BUCKET.get(key);
-  if (object !== null) await insertProbe(CATALOG, probeDescription.parse(await object.json()));
+  if (object !== null) await insertProbe(CATALOG, storedProbe(await object.json<object>()));
 }
 
 /** What uploads and Workflows left behind that have ended. */

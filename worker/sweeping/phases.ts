@@ -3,8 +3,8 @@ import { listExpired } from "../catalog/uploads.ts";
 import { resumeDeletion } from "../deleting/delete.ts";
 import { discardUpload } from "../uploading/upload.ts";
 import { indexHeaders } from "./facts.ts";
-import { sweepCheckpoints, sweepModels, sweepProbes, sweepShards, sweepStaging } from "./orphans.ts";
-import { checkpointRows, modelRows, probeRows, shardRows } from "./rows.ts";
+import { sweepCheckpoints, sweepModels, sweepProbes, sweepShards, sweepStaging, sweepTopologies } from "./orphans.ts";
+import { checkpointRows, modelRows, probeRows, shardRows, topologyRows } from "./rows.ts";
 import type { Phase } from "./sweep.ts";
 
 const PAGE = 50;
@@ -44,4 +44,6 @@ export const PHASES: readonly [Phase, ...Phase[]] = [
   modelRows,
   probeRows,
   indexHeaders,
+  sweepTopologies,
+  topologyRows,
 ];

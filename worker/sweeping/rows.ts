@@ -1,5 +1,5 @@
-import type { CheckpointId, ModelId, ProbeId, ShardId } from "../../shared/identity.ts";
-import { checkpointKey, modelKey, probeKey, shardKey } from "../objects/keys.ts";
+import type { CheckpointId, ModelId, ProbeId, ShardId, TopologyId } from "../../shared/identity.ts";
+import { checkpointKey, modelKey, probeKey, shardKey, topologyKey } from "../objects/keys.ts";
 import type { Phase } from "./sweep.ts";
 
 /** A page costs a look at each object. */
@@ -9,7 +9,10 @@ const PAGE = 40;
  * Rows whose object is not there, such as after someone deleted it through S3: they promise what is lost. The row goes;
  * whoever has the file can upload it again under the same id.
  */
-function rows(table: "checkpoints" | "shards" | "models" | "probes", keyOf: (id: string) => string): Phase {
+function rows(
+  table: "checkpoints" | "shards" | "models" | "probes" | "topologies",
+  keyOf: (id: string) => string,
+): Phase {
   const own = table === "checkpoints" ? "composite IS NULL" : "true";
   return async ({ environment: { BUCKET, CATALOG }, dryRun, before, report }, after) => {
     const { results } = await CATALOG.prepare(
@@ -31,3 +34,4 @@ export const checkpointRows: Phase = rows("checkpoints", (id) => checkpointKey(i
 export const shardRows: Phase = rows("shards", (id) => shardKey(id as ShardId));
 export const modelRows: Phase = rows("models", (id) => modelKey(id as ModelId));
 export const probeRows: Phase = rows("probes", (id) => probeKey(id as ProbeId));
+export const topologyRows: Phase = rows("topologies", (id) => topologyKey(id as TopologyId));

@@ -10,6 +10,8 @@ import {
   mergeStep,
   sealModel,
 } from "./fuse-steps.ts";
+import { inParallel } from "./in-parallel.ts";
+import { startGatesOf } from "../gating/background.ts";
 import { type Outcome, Refused, settle, Superseded, valueOf } from "./outcome.ts";
 
 /** Over budget passes when other work ends; a platform's hiccup sooner. */
@@ -57,6 +59,7 @@ export class FuseWorkflow extends WorkflowEntrypoint<Environment, FuseParameters
       });
       await run("complete", () => completeUpload(context, job));
       await run("seal", () => sealModel(context, job));
+      await run("gates", () => startGatesOf(this.env, payload.id, now));
     } catch (error) {
       const problem = error instanceof Refused ? error.problem : undefined;
       const cause = error instanceof Error ? error.message : String(error);
@@ -65,21 +68,4 @@ export class FuseWorkflow extends WorkflowEntrypoint<Environment, FuseParameters
       );
     }
   }
-}
-
-/** Runs work for 0 … count-1, so many at a time. After a failure nothing more is begun, and what runs is waited for. */
-async function inParallel(count: number, width: number, work: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  let failure: { error: unknown } | undefined;
-  const runner = async () => {
-    while (next < count && failure === undefined) {
-      try {
-        await work(next++);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, count) }, runner));
-  if (failure !== undefined) throw failure.error;
 }

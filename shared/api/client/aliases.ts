@@ -1,7 +1,15 @@
 import type { ModelId } from "../../identity.ts";
 import type { AliasChange, AliasDescription, PutAliasRequest, RollbackAliasRequest } from "../aliases.ts";
 import { ApiError } from "./api-error.ts";
+import type { GateDescription } from "../gates.ts";
+import { type ProblemCode, PROBLEMS } from "../../problem.ts";
+import type { ProblemDocument } from "../problem.ts";
 import type { Connection } from "./connection.ts";
+import { GateCalls } from "./gates.ts";
+
+/** Between two looks at an alias that is about to move, and how many there are. */
+const POLL_MS = 500;
+const MOST_LOOKS = 20;
 
 /** What an alias must be for a change to happen: at a version, not there at all, or anything. */
 export type AliasCondition = { readonly version: number } | "new" | "any";
@@ -48,18 +56,40 @@ export class AliasCalls {
   }
 
   /**
-   * Makes or moves an alias.
+   * Makes or moves an alias. Where it has a gate, waits until the model is measured.
    * @param condition what it must be now
-   * @throws ApiError `precondition-failed` where it is something else; `gate-required`, `model-not-found`
+   * @throws ApiError `precondition-failed` where it is something else; `gate-refused` with what was measured and what is
+   *   allowed, `gate-required`, `model-not-found`
    */
   async put(name: string, request: PutAliasRequest, condition: AliasCondition): Promise<AliasDescription> {
     try {
-      return await this.#connection.json("PUT", pathOf(name), { body: request, headers: conditionFields(condition) });
+      const answer = await this.#connection.json<AliasDescription | GateDescription>("PUT", pathOf(name), {
+        body: request,
+        headers: conditionFields(condition),
+      });
+      return "limits" in answer ? await this.#waitFor(name, answer) : answer;
     } catch (error) {
       const mayBeDone = error instanceof ApiError && error.code === "precondition-failed" && error.followsLostAnswer;
       const found = mayBeDone ? await this.find(name) : undefined;
       if (found !== undefined && isOutcome(found, request, condition)) return found;
       throw error;
+    }
+  }
+
+  /** The alias, once the gate has decided that it moves. */
+  async #waitFor(name: string, pending: GateDescription): Promise<AliasDescription> {
+    const request = `PUT ${pathOf(name)}`;
+    const gate = await new GateCalls(this.#connection).wait(pending.id);
+    if (gate.state === "refused") throw new ApiError(request, 409, refusalBy(gate));
+    for (let look = 1; ; look++) {
+      const alias = await this.get(name);
+      if (alias.model === gate.model) return alias;
+      // The verdict comes first, then the move.
+      if (look === MOST_LOOKS) {
+        const detail = `The alias ${name} was moved by someone else while the model was measured.`;
+        throw new ApiError(request, 412, problemOf("precondition-failed", detail));
+      }
+      await this.#connection.wait(POLL_MS);
     }
   }
 
@@ -87,6 +117,17 @@ export class AliasCalls {
   }
 }
 
+/** A gate's refusal as the problem that a request is answered with. */
+function refusalBy({ id, model, limits, measured, reasons, probe }: GateDescription): ProblemDocument {
+  const detail = `The gate refused model ${model}. ${reasons.join(" ")}`;
+  return { ...problemOf("gate-refused", detail), gate: id, model, limits, measured, reasons, probe };
+}
+
+function problemOf(code: ProblemCode, detail: string): ProblemDocument {
+  const { status, title } = PROBLEMS[code];
+  return { type: `/docs/problems#${code}`, title, status, code, detail };
+}
+
 const pathOf = (name: string) => `/v1/aliases/${encodeURIComponent(name)}`;
 
 function conditionFields(condition: AliasCondition): Record<string, string> {
@@ -99,5 +140,6 @@ function isOutcome(alias: AliasDescription, request: PutAliasRequest, condition:
   // Of an alias that was deleted before, versions go on.
   const isNext = condition === "new" || (condition !== "any" && alias.version === condition.version + 1);
   const hasProtection = request.protected === undefined || alias.protected === request.protected;
-  return isNext && alias.model === request.model && hasProtection;
+  const hasGate = request.gate === undefined || (alias.gate === null) === (request.gate === null);
+  return isNext && alias.model === request.model && hasProtection && hasGate;
 }

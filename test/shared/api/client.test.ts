@@ -66,7 +66,7 @@ describe("the client", () => {
   it("asks lists for what is wanted, and leaves out what is not said", async () => {
     const { client, sent } = clientOf([page(), page(), page()]);
     await listOf(client.listModels({ architecture: "mlp", minAccuracy: 0.9, visibility: undefined }));
-    await listOf(client.listProbes());
+    await listOf(client.probes.list());
     await listOf(client.aliases.list({ limit: 5 }));
     expect(sent.map(({ path }) => path)).toEqual([
       "/v1/models?architecture=mlp&minAccuracy=0.9",
@@ -113,8 +113,8 @@ describe("the client", () => {
       Response.json({ id: "p", points: [] }),
     ]);
     await client.createFusion({ recipe: { method: "linear", inputs: [] } }, 30);
-    const probe = await client.startProbe({ a: "a", b: "b", dataset: "d" });
-    expect(await client.waitForProbe(probe.id)).toEqual({ id: "p", points: [] });
+    const probe = await client.probes.start({ a: "a", b: "b", dataset: "d" });
+    expect(await client.probes.wait(probe.id)).toEqual({ id: "p", points: [] });
     expect(sent.map(({ headers }) => headers.get("prefer"))).toEqual([
       "wait=30",
       "respond-async",

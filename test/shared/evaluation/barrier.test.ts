@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { alphaGrid, barrierOfMean, barrierOfPath, type PathPoint } from "../../../shared/evaluation/barrier.ts";
+import { barrierOfMean, barrierOfPath, type PathPoint, variantsOfPath } from "../../../shared/evaluation/barrier.ts";
+import { alphaGrid } from "../../../shared/evaluation/grids.ts";
 
 const path = (losses: number[], accuracies: number[]): PathPoint[] =>
   alphaGrid(losses.length).map((alpha, index) => ({
@@ -67,6 +68,49 @@ describe("barrierOfPath", () => {
       expect(() => barrierOfPath(points)).toThrow(RangeError);
     },
   );
+});
+
+describe("variantsOfPath", () => {
+  it("has the numbers that other work reports of the same path", () => {
+    // The worked example of the survey of merging tools: straight line 0.70, above the ends' mean 0.70, midpoint 0.70,
+    // above the worse end 0.60.
+    const points = path([0.1, 0.52, 0.9, 0.61, 0.3], [0.9, 0.5, 0.2, 0.4, 0.7]);
+    expect(barrierOfPath(points).lossBarrier).toBeCloseTo(0.7, 12);
+    const { maxOverPath, midpoint, endMean } = variantsOfPath(points);
+    expect(maxOverPath.loss).toBeCloseTo(0.6, 12);
+    expect(midpoint?.loss).toBeCloseTo(0.7, 12);
+    expect(endMean.loss).toBeCloseTo(0.7, 12);
+    expect(maxOverPath.accuracy).toBeCloseTo(0.5, 12);
+    expect(midpoint?.accuracy).toBeCloseTo(0.6, 12);
+    expect(endMean.accuracy).toBeCloseTo(0.6, 12);
+  });
+
+  it("finds a barrier on a slope only where the ends are no line", () => {
+    const slope = path([0.1, 0.15, 0.2, 0.25, 0.3], [0.9, 0.8, 0.7, 0.6, 0.5]);
+    expect(barrierOfPath(slope).lossBarrier).toBeCloseTo(0, 12);
+    const { maxOverPath, midpoint, endMean } = variantsOfPath(slope);
+    expect(maxOverPath.loss).toBe(0);
+    expect(midpoint?.loss).toBeCloseTo(0, 12);
+    expect(endMean.loss).toBeCloseTo(0.1, 12);
+    expect(endMean.accuracy).toBeCloseTo(0.2, 12);
+  });
+
+  it("has no midpoint without that point, and no accuracy of a regression", () => {
+    expect(variantsOfPath(path([1, 2], [1, 1]))).not.toHaveProperty("midpoint");
+    const regression = path([1, 3, 1], [0, 0, 0]).map((point) => ({ ...point, accuracy: null }));
+    expect(variantsOfPath(regression)).toEqual({
+      maxOverPath: { loss: 2, accuracy: null },
+      midpoint: { loss: 2, accuracy: null },
+      endMean: { loss: 2, accuracy: null },
+    });
+    expect(barrierOfPath(regression)).toEqual({
+      lossBarrier: 2,
+      lossBarrierAlpha: 0.5,
+      accuracyBarrier: null,
+      accuracyBarrierNormalized: null,
+      accuracyBarrierAlpha: null,
+    });
+  });
 });
 
 describe("barrierOfMean", () => {

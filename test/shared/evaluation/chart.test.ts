@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { alphaGrid } from "../../../shared/evaluation/barrier.ts";
+import { alphaGrid } from "../../../shared/evaluation/grids.ts";
 import { barrierChart, barrierInWords } from "../../../shared/evaluation/chart.ts";
 
 const dip = (depth: number) =>

@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { evaluateShard, evaluateShardAsync, meansOf } from "../../../shared/evaluation/evaluate.ts";
+import { predictorOf } from "../../../shared/evaluation/evaluable.ts";
+import { evaluateShard, evaluateShardAsync } from "../../../shared/evaluation/evaluate.ts";
 import { decodeShard, encodeShard, labelsPerSample, type Shard } from "../../../shared/evaluation/shard.ts";
+import { meansOf } from "../../../shared/evaluation/sums.ts";
 import {
   type Architecture,
   architectureSchema,
@@ -89,7 +91,7 @@ describe("the evaluation of a language model", () => {
 
   it("counts tokens, and has the mean loss and accuracy of all of them", () => {
     const shard = textShard();
-    const sums = withModel((model) => evaluateShard(model, shard));
+    const sums = withModel((model) => evaluateShard(predictorOf(model), shard));
     const logits = referenceLogits(architecture, asReference(weights), {
       shape: [COUNT, LENGTH],
       data: Float64Array.from(shard.x),
@@ -105,14 +107,14 @@ describe("the evaluation of a language model", () => {
 
   it("does not depend on the batch, nor on whether it waits", async () => {
     const shard = textShard();
-    const whole = withModel((model) => evaluateShard(model, shard));
-    const cut = withModel((model) => evaluateShard(model, shard, 2));
+    const whole = withModel((model) => evaluateShard(predictorOf(model), shard));
+    const cut = withModel((model) => evaluateShard(predictorOf(model), shard, 2));
     expect(cut.lossSum).toBeCloseTo(whole.lossSum, 5);
     expect(cut).toMatchObject({ correct: whole.correct, count: whole.count });
     const before = tf.memory().numTensors;
     const model = buildModel(architecture);
     assignWeights(model, weights);
-    expect(await evaluateShardAsync(model, shard, 2)).toEqual(cut);
+    expect(await evaluateShardAsync(predictorOf(model), shard, 2)).toEqual(cut);
     model.dispose();
     expect(tf.memory().numTensors).toBe(before);
   });
@@ -124,7 +126,7 @@ describe("the evaluation of a language model", () => {
       { ...shard, y: shard.y.map((label, index) => (index === 17 ? 7 : label)) },
       { ...shard, inputShape: [LENGTH - 1] },
     ]) {
-      expect(() => withModel((model) => evaluateShard(model, wrong))).toThrow(
+      expect(() => withModel((model) => evaluateShard(predictorOf(model), wrong))).toThrow(
         expect.objectContaining({ code: "incompatible-dataset" }),
       );
     }

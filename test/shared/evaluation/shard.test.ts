@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeShard, encodeShard } from "../../../shared/evaluation/shard.ts";
+import { decodeShard, decodeValidationShard, encodeShard } from "../../../shared/evaluation/shard.ts";
 import { type Dtype, encodeSafetensors } from "../../../shared/safetensors/index.ts";
 
 const bytesOf = (array: Float32Array | Int32Array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
@@ -42,5 +42,44 @@ describe("a shard", () => {
   ] as const)("is refused with %s", (_, tensors, metadata) => {
     const file = encodeSafetensors(new Map(Object.entries(tensors)), metadata);
     expect(() => decodeShard(file)).toThrow(expect.objectContaining({ code: "invalid-shard" }));
+  });
+});
+
+describe("a shard of a regression", () => {
+  const { y: _labels, ...inputs } = shard;
+  const regression = { ...inputs, targetShape: [3], targets: Float32Array.from([1, 2, 3, 4, 5, -6.5]) };
+
+  it("reads back as written", () => {
+    expect(decodeValidationShard(encodeShard(regression))).toEqual(regression);
+    expect(decodeValidationShard(encodeShard(shard))).toEqual(shard);
+  });
+
+  it("may have one number a sample, with or without an axis for it", () => {
+    const x = { dtype: "F32" as const, shape: [2, 1], data: new Uint8Array(8) };
+    for (const shape of [[2], [2, 1]]) {
+      const y = { dtype: "F32" as const, shape, data: bytesOf(Float32Array.from([0.5, 2])) };
+      expect(decodeValidationShard(encodeSafetensors(new Map(Object.entries({ x, y })), {}))).toMatchObject({
+        targetShape: [1],
+        targets: Float32Array.from([0.5, 2]),
+      });
+    }
+  });
+
+  it("is nothing to train a classifier on", () => {
+    expect(() => decodeShard(encodeShard(regression))).toThrow(expect.objectContaining({ code: "invalid-shard" }));
+  });
+
+  it.each([
+    ["a target that is NaN", [2], Float32Array.from([1, Number.NaN])],
+    ["an infinite target", [2], Float32Array.from([1, Infinity])],
+    ["no target a sample", [2, 0], new Float32Array(0)],
+    ["targets of other samples", [3], Float32Array.from([1, 2, 3])],
+    ["a single target for all", [], Float32Array.from([1])],
+  ] as const)("is refused with %s", (_, shape, values) => {
+    const x = { dtype: "F32" as const, shape: [2, 1], data: new Uint8Array(8) };
+    const y = { dtype: "F32" as const, shape: [...shape], data: bytesOf(values) };
+    expect(() => decodeValidationShard(encodeSafetensors(new Map(Object.entries({ x, y })), {}))).toThrow(
+      expect.objectContaining({ code: "invalid-shard" }),
+    );
   });
 });

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { LinearPath } from "../../../shared/evaluation/probe.ts";
+import { mixtureOf } from "../../../shared/evaluation/mixture.ts";
 import {
   architectureSchema,
   assignWeights,
@@ -111,7 +111,7 @@ describe("a built model", () => {
     const huge = architectureSchema.parse({ ...vit, width: 8192, depth: 256, heads: 1 });
     expect(parameterCount(huge)).toBeGreaterThan(2e11);
     const before = tf.memory().numTensors;
-    expect(() => new LinearPath(huge, new Map(), new Map())).toThrow(
+    expect(() => mixtureOf(huge, [new Map(), new Map()])).toThrow(
       expect.objectContaining({ code: "incompatible-weights" }),
     );
     expect(tf.memory().numTensors).toBe(before);

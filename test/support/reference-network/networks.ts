@@ -23,6 +23,14 @@ export type ReferenceWeights = ReadonlyMap<string, Values>;
 
 type Weight = (name: string) => Values;
 
+/** Gets what a batch normalisation, by its name, found its input to be; in training only. */
+export type MomentsObserver = (layer: string, moments: { readonly mean: Values; readonly variance: Values }) => void;
+
+interface Mode {
+  readonly training: boolean;
+  readonly observe: MomentsObserver | undefined;
+}
+
 /** Plain 3 x 3 convolutions a group, as the table of the VGG paper has them, at width 64. */
 const VGG: Readonly<Record<number, string>> = {
   11: "64 M 128 M 256 256 M 512 512 M 512 512 M",
@@ -36,13 +44,16 @@ const VGG: Readonly<Record<number, string>> = {
  * but the options' names.
  * @param input [batch, …sample]
  * @param training normalise with the batch's statistics where the network does
+ * @param observe hears of those statistics
  */
 export function referenceLogits(
   architecture: Architecture,
   weights: ReferenceWeights,
   input: Values,
   training = false,
+  observe?: MomentsObserver,
 ): Values {
+  const mode: Mode = { training, observe };
   const weight: Weight = (name) => {
     const found = weights.get(name);
     if (found === undefined) throw new Error(`there is no weight ${name}`);
@@ -79,13 +90,13 @@ export function referenceLogits(
         }
         map = convolve(map, weight(`conv_${index}/kernel`), 1, "same");
         if (architecture.norm === "none") map = add(map, weight(`conv_${index}/bias`));
-        map = relu(normalize(weight, `norm_${index}`, architecture.norm, map, training));
+        map = relu(normalize(weight, `norm_${index}`, architecture.norm, map, mode));
         index++;
       }
       return classify(weight, flatten(map), index, architecture.hidden.length);
     }
     case "resnet":
-      return resnet(architecture, weight, input, training);
+      return resnet(architecture, weight, input, mode);
     case "vit": {
       const patches = dense(
         cutPatches(input, architecture.patch),
@@ -121,21 +132,24 @@ function classify(weight: Weight, input: Values, first: number, hidden: number):
   return dense(signal, weight("output/kernel"), weight("output/bias"));
 }
 
-function normalize(weight: Weight, name: string, norm: string, input: Values, training: boolean): Values {
+function normalize(weight: Weight, name: string, norm: string, input: Values, mode: Mode): Values {
   if (norm === "none") return input;
   const [gamma, beta] = [weight(`${name}/gamma`), weight(`${name}/beta`)];
   if (norm === "layer") return layerNorm(input, gamma, beta);
   const running = { mean: weight(`${name}/moving_mean`), variance: weight(`${name}/moving_variance`) };
-  return batchNorm(input, gamma, beta, training ? batchMoments(input) : running);
+  if (!mode.training) return batchNorm(input, gamma, beta, running);
+  const moments = batchMoments(input);
+  mode.observe?.(name, moments);
+  return batchNorm(input, gamma, beta, moments);
 }
 
 function resnet(
   { depth, norm, width, shortcut }: Extract<Architecture, { architecture: "resnet" }>,
   weight: Weight,
   input: Values,
-  training: boolean,
+  mode: Mode,
 ): Values {
-  const normed = (name: string, map: Values) => normalize(weight, name, norm, map, training);
+  const normed = (name: string, map: Values) => normalize(weight, name, norm, map, mode);
   let stream = relu(normed("stem_norm", convolve(input, weight("stem/kernel"), 1, "same")));
   const perStage = (depth - 2) / 6;
   for (let block = 0; block < 3 * perStage; block++) {

@@ -8,6 +8,7 @@ import {
   realNumber,
   repeated,
   seed,
+  several,
   text,
   wholeNumber,
 } from "../../../trainer/command-line/options.ts";
@@ -87,6 +88,33 @@ describe("parseLine", () => {
     expect(() => parse(line)).toThrow(
       expect.objectContaining({ kind: "usage", message: expect.stringMatching(message) }),
     );
+  });
+
+  it("gives an option that takes several all words that follow it", () => {
+    const shards = defineCommand({
+      name: "demo",
+      summary: "",
+      description: "",
+      operands: { placeholder: "MODEL...", help: "", least: 0 },
+      options: { shards: several(text({ help: "", placeholder: "FILE" })), quick: flag("") },
+      examples: [],
+      run: () => Promise.resolve(),
+    });
+    const read = (line: string) => {
+      const { values, operands } = parseLine(shards, line.split(" "));
+      return [values["shards"], operands];
+    };
+    expect(read("a b --shards x y z")).toEqual([
+      ["x", "y", "z"],
+      ["a", "b"],
+    ]);
+    expect(read("--shards x y --quick a --shards z")).toEqual([["x", "y", "z"], ["a"]]);
+    expect(read("--shards=x a b")).toEqual([["x"], ["a", "b"]]);
+    expect(read("--shards x y -- a -b")).toEqual([
+      ["x", "y"],
+      ["a", "-b"],
+    ]);
+    expect(() => read("a --shards --quick")).toThrow(/--shards needs a value/);
   });
 
   it("asks for nothing else when help is asked for", () => {

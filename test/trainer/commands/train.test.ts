@@ -72,6 +72,7 @@ describe("edgefuse train", () => {
     ["a pattern without text", ["--scope", "first,,last"], 2, /patterns such as hidden_\*/],
     ["no training data in a folder", ["--dataset", "shards", "--data-dir", "."], 3, /no train shards/],
     ["--upload-only alone", ["--upload-only"], 2, /--upload-only belongs to --push/],
+    ["a member beyond the family", ["--member", "3"], 2, /--member 3 is none of 2 --models/],
   ])("refuses %s in one line, with its exit code, and writes nothing", async (_, words, code, message) => {
     const ended = await runTrain("--out", join(out, "x"), ...words);
     expect(ended.stderr).toMatch(/^edgefuse: [^\n]+\n$/);
@@ -125,6 +126,25 @@ describe("edgefuse train", () => {
     const names = await readdir(out);
     expect(names.every((name) => /^fam-\d\.safetensors$/.test(name))).toBe(true);
     expect(names).toHaveLength(Number(written));
+  });
+
+  it("trains one member alone to the bytes that it has among the others, also on data divided among them", async () => {
+    const line = ["--hidden", "8", "--epochs", "1", "--batch", "8", "--models", "3", "--partition", "iid"];
+    const run = [...line, "--name", "fam", "--keep-best"];
+    const [together, alone] = [join(out, "together"), join(out, "alone")];
+    expect(await runTrain(...run, "--out", together)).toMatchObject({ code: 0 });
+    const second = await runTrain(...run, "--out", alone, "--member", "2", "--json");
+    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining("3 models, 40 % frozen") });
+    expect(second.stderr).toContain(", member 2 alone, wasm\n");
+    expect(JSON.parse(second.stdout)).toMatchObject({ event: "checkpoint", label: "fam-2", member: 2 });
+    expect((await readdir(alone)).sort()).toEqual(["fam-2.best.safetensors", "fam-2.safetensors"]);
+    for (const name of await readdir(alone)) {
+      expect((await readFile(join(alone, name))).equals(await readFile(join(together, name))), name).toBe(true);
+    }
+    // The family goes on from there, and leaves alone what is done.
+    const rest = await runTrain(...run, "--out", alone);
+    expect(rest.stderr).toContain("fam-2.safetensors is trained already");
+    expect((await readdir(alone)).length).toBe(6);
   });
 
   it("records the losses of every member, each step once, also when it is run again", async () => {

@@ -147,6 +147,14 @@ export async function inconsistencies(isSenders: (key: string) => boolean = () =
     wrong.push(`parts of no upload: ${upload}`);
   }
   for (const id of openUploads) if (!uploads.has(id)) wrong.push(`multipart upload of nobody: ${id}`);
+  for (const { probe } of await rows<{ probe: string }>(
+    "SELECT DISTINCT probe FROM probe_parts WHERE probe NOT IN (SELECT id FROM probe_questions)",
+  )) {
+    wrong.push(`parts of no probe: ${probe}`);
+  }
+  for (const { id } of await rows<{ id: string }>("SELECT id FROM probe_questions")) {
+    if (objects.has(`probes/${id}.json`)) wrong.push(`question that is answered: ${id}`);
+  }
   // What is on its way out is written down, and goes with the next deletion or sweep.
   for (const { key } of await rows<{ key: string }>("SELECT key FROM deletions")) {
     owned.add(key);
@@ -154,11 +162,7 @@ export async function inconsistencies(isSenders: (key: string) => boolean = () =
     if (model !== undefined) for (const file of ["manifest.json", "statistics.json"]) owned.add(model + file);
   }
   for (const key of objects.keys()) {
-    const picture = /^probes\/(.*)\.svg$/.exec(key);
-    const answer = /^probes\/(.*)\.json$/.exec(key);
-    if (picture !== null && objects.has(`probes/${picture[1]}.json`)) owned.add(key);
-    if (answer !== null) owned.add(key);
-    if (answer !== null && !objects.has(`probes/${answer[1]}.svg`)) wrong.push(`probe without its picture: ${key}`);
+    if (/^probes\/[0-9a-f]{64}\.json$/.test(key)) owned.add(key);
     if (!owned.has(key) && !key.startsWith("incoming/") && !isSenders(key)) wrong.push(`object without a row: ${key}`);
   }
   for (const { name } of await rows<{ name: string }>(
