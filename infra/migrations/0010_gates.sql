@@ -29,6 +29,7 @@ CREATE TABLE alias_orders (
   gate TEXT, -- JSON, likewise: its new gate; NULL: as it is
   created_at TEXT NOT NULL,
   created_by TEXT NOT NULL, -- id of the principal
+  job TEXT, -- that ordered it, and takes it back should it end otherwise than well
   UNIQUE (model, alias)
 ) STRICT;
 

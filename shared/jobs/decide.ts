@@ -1,5 +1,7 @@
-import { consequenceOf, type FinalState, type JobReason, type JobState } from "./reasons.ts";
+import { consequenceOf, isFinal, type JobReason, type JobState } from "./reasons.ts";
 import { isAgentKind, type JobSpec } from "./spec.ts";
+
+export { isFinal };
 
 /** Why an attempt is to stop. */
 export type StopReason = Extract<JobReason, "cancelled" | "parent-ended" | "timed-out">;
@@ -108,22 +110,6 @@ export function policyOf(spec: JobSpec, leaseMs: number): JobPolicy {
     retryExitCodes: spec.retry.exitCodes,
     isOwn: !isAgentKind(spec.kind),
   };
-}
-
-export function isFinal(state: JobState): state is FinalState {
-  switch (state) {
-    case "succeeded":
-    case "failed":
-    case "cancelled":
-    case "expired":
-      return true;
-    case "queued":
-    case "leased":
-    case "running":
-      return false;
-    default:
-      return state satisfies never;
-  }
 }
 
 /**

@@ -4,6 +4,23 @@ export const JOB_STATES = ["queued", "leased", "running", "succeeded", "failed",
 export type JobState = (typeof JOB_STATES)[number];
 export type FinalState = Extract<JobState, "succeeded" | "failed" | "cancelled" | "expired">;
 
+/** Whether a job in this state is over. (Here, so that clients take it without all that a spec may hold.) */
+export function isFinal(state: JobState): state is FinalState {
+  switch (state) {
+    case "succeeded":
+    case "failed":
+    case "cancelled":
+    case "expired":
+      return true;
+    case "queued":
+    case "leased":
+    case "running":
+      return false;
+    default:
+      return state satisfies never;
+  }
+}
+
 interface Consequence {
   /** What the job becomes, unless it is tried again. */
   readonly state: FinalState;

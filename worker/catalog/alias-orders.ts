@@ -1,6 +1,7 @@
 import type { AliasName } from "../../shared/api/aliases.ts";
 import type { ParsedGateForm } from "../../shared/api/gates.ts";
 import type { GateId, ModelId } from "../../shared/identity.ts";
+import type { JobId } from "../../shared/jobs/job-id.ts";
 
 /** An alias that shall move to a model once that has passed all of these gates. */
 export interface AliasOrder {
@@ -15,6 +16,8 @@ export interface AliasOrder {
   readonly gate: ParsedGateForm | null | undefined;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Which ordered it; undefined: a request. */
+  readonly job?: JobId | undefined;
 }
 
 interface Row {
@@ -32,11 +35,11 @@ interface Row {
 export async function placeOrder(catalog: D1Database, order: AliasOrder): Promise<void> {
   await catalog
     .prepare(
-      `INSERT INTO alias_orders (model, alias, gates, version, protected, gate, created_at, created_by)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO alias_orders (model, alias, gates, version, protected, gate, created_at, created_by, job)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (model, alias) DO UPDATE SET gates = excluded.gates, version = excluded.version,
          protected = excluded.protected, gate = excluded.gate, created_at = excluded.created_at,
-         created_by = excluded.created_by`,
+         created_by = excluded.created_by, job = excluded.job`,
     )
     .bind(
       order.model,
@@ -47,6 +50,7 @@ export async function placeOrder(catalog: D1Database, order: AliasOrder): Promis
       order.gate === undefined ? null : JSON.stringify(order.gate),
       order.createdAt,
       order.createdBy,
+      order.job ?? null,
     )
     .run();
 }
@@ -66,6 +70,11 @@ export async function ordersFor(catalog: D1Database, model: ModelId): Promise<Al
     createdAt: row.created_at,
     createdBy: row.created_by,
   }));
+}
+
+/** Takes back what a job ordered and was not carried out yet. */
+export async function withdrawOrders(catalog: D1Database, job: JobId): Promise<void> {
+  await catalog.prepare("DELETE FROM alias_orders WHERE job = ?").bind(job).run();
 }
 
 /** To be called when an order was carried out, or cannot be any more. */

@@ -1,6 +1,7 @@
 import type { AliasName } from "../../shared/api/aliases.ts";
 import type { Visibility } from "../../shared/api/fusions.ts";
 import type { ParsedGateForm } from "../../shared/api/gates.ts";
+import type { JobId } from "../../shared/jobs/job-id.ts";
 import { Problem } from "../../shared/problem.ts";
 import { insufficientScope } from "../auth/principal.ts";
 import { placeOrder } from "../catalog/alias-orders.ts";
@@ -21,6 +22,8 @@ export interface GatedRequest extends FusionRequest {
   readonly alias: AliasName | undefined;
   /** Id of the principal. */
   readonly by: string;
+  /** On whose behalf; should it end before its time, the alias stays where it is. */
+  readonly job?: JobId | undefined;
 }
 
 export interface GatedFusion extends RequestedFusion {
@@ -77,6 +80,7 @@ export async function requestGatedFusion(
       gate: undefined,
       createdAt: now().toISOString(),
       createdBy: request.by,
+      job: request.job,
     });
   }
   const gates = await goOn(environment, { entered, isNew, isAsync, release }, now);

@@ -2,6 +2,7 @@ import { decide, type JobEffect, type JobEvent, type JobPolicy, policyOf } from 
 import type { JobId } from "../../shared/jobs/job-id.ts";
 import { isAgentKind, type JobSpec } from "../../shared/jobs/spec.ts";
 import type { JobResult } from "../../shared/api/jobs.ts";
+import { withdrawOrders } from "../catalog/alias-orders.ts";
 import { writeStatus } from "../catalog/job-changes.ts";
 import { childrenOf, findJob, type JobRecord, requireJob } from "../catalog/jobs.ts";
 import { type Environment, limitsOf } from "../environment.ts";
@@ -90,6 +91,7 @@ async function followUp(
 ): Promise<void> {
   if (!effects.includes("ended")) return;
   if (job.spec.kind === "pipeline") await cancelChildren(environment, job.id, now);
+  if (job.status.state !== "succeeded") await withdrawOrders(environment.CATALOG, job.id);
   await sendCallback(environment, job, now);
 }
 

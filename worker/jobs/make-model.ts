@@ -6,6 +6,7 @@ import type { JobResult } from "../../shared/api/jobs.ts";
 import type { ProblemDocument } from "../../shared/api/problem.ts";
 import { createProbeRequest, type ProbeQuestion } from "../../shared/api/probes.ts";
 import type { CheckpointId, GateId, ModelId, ProbeId } from "../../shared/identity.ts";
+import type { JobId } from "../../shared/jobs/job-id.ts";
 import type { SpecOf } from "../../shared/jobs/spec.ts";
 import { Problem } from "../../shared/problem.ts";
 import { modelIdOf, parseRecipe } from "../../shared/recipe/canonical-recipe.ts";
@@ -55,17 +56,18 @@ export function orderOf(
 
 /**
  * Asks for a fusion, by the same function as the route. Asking again changes nothing.
- * @param by id of the principal that posted the job; it had the scope `publish` where an alias is named
+ * @param job what orders it, and the id of the principal that posted it, who had the scope `publish` where an alias is
+ *   named
  */
 export async function orderModel(
   environment: Environment,
   { recipe: draft, visibility, gate, alias }: FusionOrder,
-  by: string,
+  { id: job, createdBy: by }: { readonly id: JobId; readonly createdBy: string },
   now: () => Date,
 ): Promise<Ordered> {
   const recipe = parseRecipe(draft);
   const id = modelIdOf(recipe);
-  const whose = { mayPublish: alias !== undefined, by };
+  const whose = { mayPublish: alias !== undefined, by, job };
   const request = { id, recipe, materialize: "eager" as const, isAsync: true, visibility, gate, alias, ...whose };
   const { gates } = await requestGatedFusion(environment, request, now);
   return { model: id, gates: gates.map((entered) => entered.id) };

@@ -1,8 +1,9 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import type { JobProgress, JobResult } from "../../shared/api/jobs.ts";
 import type { ProblemDocument } from "../../shared/api/problem.ts";
-import type { FailureReason, JobEvent } from "../../shared/jobs/decide.ts";
+import { type FailureReason, isFinal, type JobEvent } from "../../shared/jobs/decide.ts";
 import type { SpecOf } from "../../shared/jobs/spec.ts";
+import { withdrawOrders } from "../catalog/alias-orders.ts";
 import { touchJob } from "../catalog/job-claims.ts";
 import { type JobRecord, requireJob } from "../catalog/jobs.ts";
 import type { Environment, JobParameters } from "../environment.ts";
@@ -58,7 +59,10 @@ export class JobWorkflow extends WorkflowEntrypoint<Environment, JobParameters> 
     try {
       await run.finish({ kind: "complete", attempt: event.payload.attempt }, await run.carryOut());
     } catch (error) {
-      if (error instanceof Superseded) return;
+      if (error instanceof Superseded) {
+        await run.takeBack();
+        return;
+      }
       const { attempt } = event.payload;
       const failure = failureOf(error);
       if (failure === undefined) {
@@ -92,7 +96,7 @@ class JobRun {
       case "probe":
         return this.#probe(spec.question);
       case "fuse":
-        return this.#make(spec.fusion, job.createdBy);
+        return this.#make(spec.fusion, job);
       case "pipeline":
         return this.#pipeline({ ...job, spec });
       case "train":
@@ -109,6 +113,15 @@ class JobRun {
     await this.#step.do("finish", PATIENT, async () => {
       const job = await requireJob(this.#environment.CATALOG, id);
       await applyEvent(this.#environment, job, event, () => new Date(), { lease, result, message: message ?? null });
+    });
+  }
+
+  /** A job that ended while it ordered something takes that back; one that another attempt goes on with does not. */
+  async takeBack(): Promise<void> {
+    await this.#step.do("take back", PATIENT, async () => {
+      const { CATALOG } = this.#environment;
+      const { id, status } = await requireJob(CATALOG, this.#parameters.id);
+      if (isFinal(status.state) && status.state !== "succeeded") await withdrawOrders(CATALOG, id);
     });
   }
 
@@ -130,7 +143,7 @@ class JobRun {
     }
     const { members } = trained;
     this.#result = { ...this.#result, members };
-    await this.#make(making.orderOf(job.spec, members), job.createdBy);
+    await this.#make(making.orderOf(job.spec, members), job);
     const { gate } = this.#result;
     const question = (gate?.probe ?? null) === null ? making.questionOf(job.spec, members) : undefined;
     if (question !== undefined) await this.#probe(question);
@@ -138,9 +151,9 @@ class JobRun {
     return this.#result;
   }
 
-  async #make(order: making.FusionOrder, by: string): Promise<JobResult> {
+  async #make(order: making.FusionOrder, job: Pick<JobRecord, "id" | "createdBy">): Promise<JobResult> {
     const now = () => new Date();
-    const ordered = await this.#do("fuse", () => making.orderModel(this.#environment, order, by, now));
+    const ordered = await this.#do("fuse", () => making.orderModel(this.#environment, order, job, now));
     this.#result = { ...this.#result, model: ordered.model };
     const made = await this.#until("made", async () => {
       const found = await making.lookAtModel(this.#environment, ordered, now);

@@ -1,5 +1,5 @@
-import { isFinal } from "../../jobs/decide.ts";
 import type { JobId } from "../../jobs/job-id.ts";
+import { isFinal } from "../../jobs/reasons.ts";
 import type { CreatedJob, CreateJobRequest, JobDescription, JobQuery, JobSummary, QueueMetrics } from "../jobs.ts";
 import { type Connection, queryText } from "./connection.ts";
 
