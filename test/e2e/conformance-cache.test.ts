@@ -5,6 +5,13 @@ import { startConformanceWorld } from "../support/conformance-world.ts";
 const world = await startConformanceWorld([]);
 const { worker, plain, sharded } = world;
 const lazy = await world.freshModel({ materialize: "lazy" });
+/** A model of two checkpoints that were probed, so that it has pictures. */
+const probed = await (async () => {
+  const [a, b] = [world.checkpoint, await world.freshCheckpoint()];
+  await world.client.createProbe({ a, b, dataset: "tiny", points: 3 });
+  const inputs = [{ checkpoint: a }, { checkpoint: b }];
+  return (await world.client.createFusion({ recipe: { method: "linear", inputs } })).id;
+})();
 afterAll(() => world.close());
 
 const FOREVER = "public, max-age=31536000, immutable, no-transform";
@@ -25,7 +32,7 @@ interface Address {
   /** The same address of something that there is not; empty where there is always something. */
   readonly missing: string;
   readonly cacheControl: string;
-  readonly kind: "file" | "redirect" | "listing" | "page";
+  readonly kind: "file" | "redirect" | "listing" | "page" | "description" | "picture";
 }
 
 const files: Address[] = [
@@ -80,11 +87,18 @@ const pages = ["/openapi.json", "/docs", "/docs/problems"].map((path) => ({
   cacheControl: "public, max-age=300",
   kind: "page" as const,
 }));
-const ADDRESSES: readonly Address[] = [...files, ...listings, ...pages];
+const drawn = ["", "/barrier.svg", "/badge.svg"].map((file) => ({
+  name: `/models/{id}${file} of a probed model`,
+  path: `/models/${probed}${file}`,
+  missing: `/models/${NOBODY}${file}`,
+  cacheControl: BRIEF,
+  kind: file === "" ? ("description" as const) : ("picture" as const),
+}));
+const ADDRESSES: readonly Address[] = [...files, ...listings, ...pages, ...drawn];
 const rowsOf = (addresses: readonly Address[]) => addresses.map((address) => [address.name, address] as const);
 const ALL = rowsOf(ADDRESSES);
 const FILES = rowsOf(ADDRESSES.filter(({ kind }) => kind === "file"));
-const TAGGED = rowsOf(ADDRESSES.filter(({ kind }) => kind === "file" || kind === "page"));
+const TAGGED = rowsOf(ADDRESSES.filter(({ kind }) => kind !== "redirect" && kind !== "listing"));
 const LOSABLE = rowsOf(ADDRESSES.filter(({ missing }) => missing !== ""));
 
 async function ask(path: string, headers: Record<string, string> = {}, method = "GET") {
@@ -140,7 +154,9 @@ describe("plain", () => {
     expect(headers["access-control-allow-origin"]).toBe("*");
     expect(headers["x-content-type-options"]).toBe("nosniff");
     expect(headers["set-cookie"]).toBeUndefined();
-    if (kind !== "page") expect(headers["vary"]).toBe("Accept-Encoding");
+    if (kind !== "page") {
+      expect(headers["vary"]).toBe(kind === "description" ? "Accept, Accept-Encoding" : "Accept-Encoding");
+    }
     if (kind === "redirect") {
       expect(headers["location"]).toMatch(new RegExp(`^/models/[0-9a-f]{64}/${path.split("/").at(-1)}$`));
     }

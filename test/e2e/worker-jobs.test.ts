@@ -149,6 +149,29 @@ describe("jobs over HTTP", () => {
   }, 200_000);
 });
 
+describe("jobs of the deployment's own", () => {
+  it("fuse and measure without an agent, and say why where they cannot", async () => {
+    const files = [near(TEACHER, ++seeds, 0.05), near(TEACHER, ++seeds, 0.05)].map(checkpointOf);
+    const [a, b] = await Promise.all(files.map(async (file) => (await client.uploadCheckpoint(file)).id));
+    const inputs = [{ checkpoint: a }, { checkpoint: b }] as never;
+    const fuse = await client.jobs.create({
+      spec: { version: 1, kind: "fuse", fusion: { recipe: { method: "linear", inputs } as never } },
+    });
+    const question = { kind: "path", a: String(a), b: String(b), dataset: "teacher" as never, points: 3 } as const;
+    const probe = await client.jobs.create({ spec: { version: 1, kind: "probe", question } });
+    const lost = { ...question, b: "0".repeat(64) };
+    const refused = await client.jobs.create({ spec: { version: 1, kind: "probe", question: lost } });
+    const made = await client.jobs.wait(fuse.id);
+    expect(made).toMatchObject({ state: "succeeded", result: { members: [], probe: null, gate: null } });
+    expect((await client.describeFusion(made.result?.model as never)).state).toBe("succeeded");
+    const measured = await client.jobs.wait(probe.id);
+    expect(measured).toMatchObject({ state: "succeeded", agent: "workflow" });
+    expect(await client.probes.get(measured.result?.probe as never)).toMatchObject({ kind: "path" });
+    const end = await client.jobs.wait(refused.id);
+    expect(end).toMatchObject({ state: "failed", reason: "refused", attempt: 1, result: { problem: { status: 404 } } });
+  });
+});
+
 describe("a pipeline", () => {
   it("trains its members side by side, fuses, measures, passes its gate and moves the alias: one run", async () => {
     const spec = { ...pipeline, gate, alias: "digits" as never, labels: { pr: "7" }, commit: "0123abc" };

@@ -1,4 +1,4 @@
-import { isFinal } from "../../../shared/jobs/decide.ts";
+import { isFinal } from "../../../shared/jobs/reasons.ts";
 import { type JobId, jobId } from "../../../shared/jobs/job-id.ts";
 import { asFailure } from "./failure.ts";
 import { cancelAndWait } from "./follow-job.ts";

@@ -1,5 +1,5 @@
 import type { JobDescription, JobSummary } from "../../../shared/api/jobs.ts";
-import { isFinal } from "../../../shared/jobs/decide.ts";
+import { isFinal } from "../../../shared/jobs/reasons.ts";
 import type { JobId } from "../../../shared/jobs/job-id.ts";
 import type { Deployment } from "./deployment.ts";
 import { asFailure, isOutage, textOf } from "./failure.ts";

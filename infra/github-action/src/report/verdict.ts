@@ -1,6 +1,5 @@
 import type { JobDescription } from "../../../../shared/api/jobs.ts";
-import { isFinal } from "../../../../shared/jobs/decide.ts";
-import { consequenceOf, exitCodeOfJob } from "../../../../shared/jobs/reasons.ts";
+import { consequenceOf, exitCodeOfJob, isFinal } from "../../../../shared/jobs/reasons.ts";
 import { EXIT_CODES } from "../failure.ts";
 import { code } from "./markdown.ts";
 
