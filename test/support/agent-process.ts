@@ -77,8 +77,9 @@ export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).
 export async function trainByHand(
   { data }: Pick<AgentPlace, "data">,
   out: string,
+  { epochs = LONG_TRAINING.epochs }: { readonly epochs?: number } = {},
 ): Promise<{ readonly digests: Record<string, string>; readonly stderr: string }> {
-  const words = Object.entries(LONG_TRAINING).map(([name, value]) =>
+  const words = Object.entries({ ...LONG_TRAINING, epochs }).map(([name, value]) =>
     value === true ? `--${name}` : `--${name}=${value}`,
   );
   const { code, stderr } = await runCli(["train", ...words, "--data-dir", data, "--backend", "wasm", "--out", out]);
