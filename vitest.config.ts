@@ -1,9 +1,12 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 /** Two kinds of test: `node` for the core, the trainer and everything over real HTTP; `workerd` inside the runtime. */
 export default defineConfig({
   test: {
+    // Vitest leaves a core free, which of two is half; tests wait for processes and stores most of their time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters:
       process.env["CI"] === "true" ? ["default", ["json", { outputFile: ".edgefuse/test-results.json" }]] : ["default"],
     projects: [
