@@ -4,8 +4,12 @@ import type { FusionDescription, FusionState } from "../../../shared/api/fusions
 import type { AppEnvironment } from "../../../worker/environment.ts";
 import { fusionEvents } from "../../../worker/routes/fusion-events.ts";
 
-const seen = (state: FusionState, partsDone = 0) =>
-  ({ state, progress: { partsDone, parts: 3, bytesDone: 0, bytes: 0 } }) as FusionDescription;
+const seen = (state: FusionState, partsDone = 0, gate: "pending" | "passed" | null = null) =>
+  ({
+    state,
+    progress: { partsDone, parts: 3, bytesDone: 0, bytes: 0 },
+    gate: gate === null ? null : { state: gate },
+  }) as FusionDescription;
 
 /** The events that a client is told while a fusion goes through these states. */
 async function listen(states: readonly FusionDescription[], lastEventId?: string, heartbeatMs = 1e6, looks = 1000) {
@@ -51,6 +55,19 @@ describe("events of a fusion", () => {
     ]);
     expect(JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? "")).toEqual(seen("queued"));
     expect(text).toContain("retry: 1000");
+  });
+
+  it("tell of the verdict of a gate, and end with it", async () => {
+    const { events } = await listen([
+      seen("running", 1, "pending"),
+      seen("succeeded", 3, "pending"),
+      seen("succeeded", 3, "passed"),
+    ]);
+    expect(events).toEqual([
+      ["progress", "running-1-pending"],
+      ["progress", "succeeded-3-pending"],
+      ["end", "succeeded-3-passed"],
+    ]);
   });
 
   it("go on after the last one that was seen", async () => {

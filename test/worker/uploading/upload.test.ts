@@ -41,7 +41,7 @@ describe("the schedule", () => {
     await bindings.BUCKET.put(`checkpoints/${"1".repeat(64)}.safetensors`, "an orphan");
     expect(expiryAfter(new Date("2020-01-01T00:00:00Z"))).toBe(old.expiresAt);
     const context = createExecutionContext();
-    worker.scheduled?.(createScheduledController(), env as never, context);
+    worker.scheduled?.(createScheduledController({ cron: "17 3 * * *" }), env as never, context);
     await waitOnExecutionContext(context);
     const { results } = await bindings.CATALOG.prepare("SELECT id FROM uploads").all();
     expect(results).toEqual([{ id: young.id }]);
