@@ -7,7 +7,7 @@ import { parseLine } from "../../../trainer/command-line/parse.ts";
 import { experiment } from "../../../trainer/commands/experiment.ts";
 import { train } from "../../../trainer/commands/train.ts";
 
-const places = { out: "/work/out", backend: "wasm", data: new Map([["mnist", "/data/mnist"]]) } as const;
+const places = { out: "/jobs/out", backend: "wasm", data: new Map([["mnist", "/data/mnist"]]) } as const;
 
 const specOf = (spec: object) => jobSpec.parse({ version: 1, ...spec }) as SpecOf<AgentKind>;
 const wordsOf = (spec: object) => jobWords(specOf(spec), places);
@@ -31,7 +31,7 @@ describe("the command line of a job", () => {
       ...{ dataset: "mnist", model: "cnn", "fixed-ratio": 0.25, optimizer: "adamw", "learning-rate": 1e-7, batch: 7 },
       ...{ seed: 18446744073709551615n, "mask-seed": 4n, "keep-best": true, flip: true, nesterov: false, models: 3 },
       ...{ "checkpoint-every": { steps: 20 }, partition: { scheme: "dirichlet", alpha: 0.5 }, member: 2 },
-      ...{ out: "/work/out", backend: "wasm", "data-dir": "/data/mnist", metrics: "/work/out/metrics.jsonl" },
+      ...{ out: "/jobs/out", backend: "wasm", "data-dir": "/data/mnist", metrics: "/jobs/out/metrics.jsonl" },
     });
     expect(values["set"]).toHaveLength(2);
     expect(values["push"]).toBe(false);
@@ -49,7 +49,7 @@ describe("the command line of a job", () => {
     const words = wordsOf({ kind: "experiment", options: { study: "ratio,depth", ratios: "0,0.4", pairs: 2 } });
     const { values, operands } = parseLine(experiment, words.slice(1));
     expect(operands).toEqual(["lmc"]);
-    expect(values).toMatchObject({ study: ["ratio", "depth"], ratios: [0, 0.4], pairs: 2, out: "/work/out" });
+    expect(values).toMatchObject({ study: ["ratio", "depth"], ratios: [0, 0.4], pairs: 2, out: "/jobs/out" });
   });
 
   it("never lets a value become an option or an operand, whatever a spec holds", () => {
@@ -60,7 +60,7 @@ describe("the command line of a job", () => {
         if (!spec.success) return;
         const words = jobWords(spec.data as SpecOf<AgentKind>, places);
         expect(words.slice(1).every((word) => word.startsWith("--"))).toBe(true);
-        expect(words.filter((word) => word.startsWith("--out"))).toEqual(["--out=/work/out"]);
+        expect(words.filter((word) => word.startsWith("--out"))).toEqual(["--out=/jobs/out"]);
         expect(words.at(-1)).toBe(`--${name}=${text}`);
       }),
     );
