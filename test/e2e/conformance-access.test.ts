@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SCOPES } from "../../shared/api/tokens.ts";
 import { startConformanceWorld } from "../support/conformance-world.ts";
-import { ROUTE_CASES, type RouteCase, type RouteRequest, UNDESCRIBED_PATHS } from "../support/route-cases.ts";
+import { ROUTE_CASES, UNDESCRIBED_PATHS } from "../support/route-cases.ts";
+import type { RouteCase, RouteRequest } from "../support/route-requests.ts";
 
 // Started here, since the rows below are the routes that this very deployment describes.
 const world = await startConformanceWorld(SCOPES);
