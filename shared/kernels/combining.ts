@@ -60,6 +60,7 @@ const ENCODERS = {
 export class CombiningKernels {
   readonly heap: WasmHeap;
   readonly #kernels: CombiningExports;
+  #view = new Uint32Array(0);
 
   /** @param exports of an instance of `shared/kernels/build/averaging.wasm` */
   constructor(heap: WasmHeap, exports: WebAssembly.Exports) {
@@ -128,8 +129,7 @@ export class CombiningKernels {
     first: number,
   ): { readonly end: number; readonly above: number } {
     const end = this.#kernels[`sweepKeys${format}`](row, base, count, low, high, list, first, scratch) >>> 0;
-    const [above = 0] = new Uint32Array(this.heap.memory.buffer, scratch, 1);
-    return { end, above };
+    return { end, above: this.#words[scratch >>> 2] ?? 0 };
   }
 
   /** Counts the lower 15 bits of those keys whose upper bits are `bucket`. */
@@ -215,6 +215,13 @@ export class CombiningKernels {
   /** Rounds float64 to a dtype, once, to nearest even. @returns how many results are not finite */
   encode(dtype: AveragedDtype, from: number, to: number, count: number): number {
     return this.#kernels[ENCODERS[dtype]](from, to, count);
+  }
+
+  /** The heap as words. A view made for every call costs more than some of the kernels. */
+  get #words(): Uint32Array<ArrayBuffer> {
+    const { buffer } = this.heap.memory;
+    if (this.#view.buffer !== buffer) this.#view = new Uint32Array(buffer);
+    return this.#view;
   }
 
   #writeRows(rows: readonly MergedRow[], scratch: number): number {

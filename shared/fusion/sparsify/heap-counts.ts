@@ -37,7 +37,11 @@ export class HeapCounts {
   /** Makes all counts smaller by a factor, rounded. */
   divide(divisor: number): void {
     const view = this.#view();
-    for (let bucket = 0; bucket < view.length; bucket++) view[bucket] = Math.round((view[bucket] as number) / divisor);
+    for (let bucket = 0; bucket < view.length; bucket++) {
+      const count = view[bucket] as number;
+      // Almost all are.
+      if (count !== 0) view[bucket] = Math.round(count / divisor);
+    }
   }
 
   clear(): void {

@@ -3,7 +3,7 @@
  * magnitudes, sums of thinned differences from a base. One export for rows of float32 and one for rows of float64; the other
  * formats are decoded to float32 first, which is exact. As in the averaging kernels, nothing here depends on the machine.
  */
-import { elect } from "./elect";
+import { elect, electPair } from "./elect";
 import { encodeRow } from "./encode";
 import { magnitudeSums, mergeAll, mergeElected } from "./merge";
 import { crosses, squares } from "./products";
@@ -63,7 +63,7 @@ export function mergeElectedF64(entries: usize, end: usize, scratch: usize, base
 }
 
 export function electPlain2ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
-  return elect<F32>(entries, base, count, result, lambda, negligible, 2, true);
+  return electPair<F32>(entries, base, count, result, lambda);
 }
 
 export function electPlain3ToF32(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
@@ -87,7 +87,7 @@ export function electWeighted4ToF32(entries: usize, base: usize, count: i32, res
 }
 
 export function electPlain2ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
-  return elect<F64>(entries, base, count, result, lambda, negligible, 2, true);
+  return electPair<F64>(entries, base, count, result, lambda);
 }
 
 export function electPlain3ToF64(entries: usize, base: usize, count: i32, result: usize, lambda: f64, negligible: f64): i32 {
