@@ -2,6 +2,16 @@ import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/**
+ * CI runs the same cases every time, so that what fails there fails here; elsewhere properties look further each time.
+ * EDGEFUSE_PROPERTY_SEED sets the seed.
+ */
+const seeds = process.env["EDGEFUSE_PROPERTY_SEED"] ?? (process.env["CI"] === "true" ? "1" : undefined);
+const properties = {
+  provide: { propertySeed: seeds === undefined ? undefined : Number(seeds) },
+  setupFiles: ["test/support/property-seed.ts"],
+};
+
 /** Two kinds of test: `node` for the core, the trainer and everything over real HTTP; `workerd` inside the runtime. */
 export default defineConfig({
   test: {
@@ -13,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: "node",
+          ...properties,
           include: ["test/{shared,trainer,infra,e2e}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -27,6 +38,7 @@ export default defineConfig({
         ],
         test: {
           name: "workerd",
+          ...properties,
           include: ["test/worker/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

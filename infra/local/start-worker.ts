@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PROJECT_ROOT, type S3Access, writeLocalConfig } from "./config.ts";
+import { freePort } from "./free-port.ts";
 
 /** The worker under `wrangler dev`, with R2, D1 and the S3 endpoint on this machine alone. */
 export interface LocalWorker {
@@ -137,13 +137,4 @@ async function untilHealthy(url: string, server: { process: ChildProcess; output
     await sleep(200);
   }
   throw new Error(`the worker did not answer in time:\n${server.output()}`);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }

@@ -1,11 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../infra/local/free-port.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -20,14 +20,6 @@ const SERVER = "EDGEFUSE_ADMIN_TOKEN=choose-one npm run dev -- --port 8787";
 
 const readme = await readFile(join(ROOT, "README.md"), "utf8");
 const blocks = Array.from(readme.matchAll(/^```sh\n(.*?)^```$/gms), (match) => (match[1] ?? "").trim());
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  return port;
-}
 
 describe("the README", () => {
   let folder: string;

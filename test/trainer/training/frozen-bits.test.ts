@@ -137,7 +137,8 @@ function expectHeld(plan: MaskPlan, before: Weights, after: Weights, decayed: bo
     });
     expect(movedHeld, `held entries of ${name} that moved`).toEqual([]);
   }
-  if (decayed) expect(moved).toBeGreaterThan(0.9 * free);
+  // A mask may hold every entry that decay could move, so there may be none.
+  if (decayed) expect(moved).toBeGreaterThanOrEqual(0.9 * free);
   // A tiny network that is pruned hard may be dead altogether.
   else if (plan.frozenValue === "initial" && plan.fixedRatio < 0.5) expect(moved).toBeGreaterThan(0);
 }
