@@ -1,19 +1,21 @@
 /**
  * Three checkpoints of 512 MiB in local R2, fused in the Workflow by a worker that is killed half-way (SIGKILL to all of
- * `wrangler dev`) and started again on the same state; the result must be what `edgefuse fuse` makes of the files.
+ * `wrangler dev`) and started again on the same state; the result must be what `edgefuse fuse` makes of the files, and
+ * what is served of it, in shards, must have the same tensors.
  */
 import { createHash } from "node:crypto";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LocalWorker, startWorker } from "../../infra/local/start-worker.ts";
 import { EdgefuseClient, type FusionDescription } from "../../shared/api/index.ts";
 import type { ModelId } from "../../shared/identity.ts";
-import { layoutSafetensors } from "../../shared/safetensors/index.ts";
+import { decodeSafetensors, layoutSafetensors } from "../../shared/safetensors/index.ts";
 import { connectS3, uploadObject } from "../../trainer/storage/s3.ts";
 import { runCli } from "../trainer/commands/run-cli.ts";
 
+const TOKEN = "large-bench";
 const MEBIBYTE = 2 ** 20;
 const FILES = 3;
 const TENSORS = 8;
@@ -59,6 +61,20 @@ async function upload(worker: LocalWorker, client: EdgefuseClient, path: string)
   return (await client.registerCheckpoint(key)).id;
 }
 
+/** Of all tensors in the order of their names, in however many files they come. */
+async function digestOfTensors(paths: readonly string[]): Promise<string> {
+  const digests: (readonly [name: string, digest: string])[] = [];
+  for (const path of paths) {
+    const { header, bytes } = decodeSafetensors(new Uint8Array(await readFile(path)));
+    for (const tensor of header.tensors) {
+      digests.push([tensor.name, createHash("sha256").update(bytes(tensor)).digest("hex")]);
+    }
+  }
+  const whole = createHash("sha256");
+  for (const [name, digest] of digests.toSorted(([a], [b]) => (a < b ? -1 : 1))) whole.update(`${name} ${digest}\n`);
+  return whole.digest("hex");
+}
+
 async function until(
   client: EdgefuseClient,
   id: ModelId,
@@ -80,8 +96,8 @@ export async function benchLargeWorkflow(): Promise<void> {
   const started = performance.now();
   const say = (line: string) =>
     process.stdout.write(`  ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
-  const start = () => startWorker({ stateDirectory: join(folder, "state"), adminToken: "large-bench" });
-  const clientOf = ({ url }: LocalWorker) => new EdgefuseClient({ url, token: "large-bench" });
+  const start = () => startWorker({ stateDirectory: join(folder, "state"), adminToken: TOKEN });
+  const clientOf = ({ url }: LocalWorker) => new EdgefuseClient({ url, token: TOKEN });
   let worker: LocalWorker | undefined;
   try {
     const paths = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.safetensors`));
@@ -107,11 +123,12 @@ export async function benchLargeWorkflow(): Promise<void> {
     say(`started again: ${again.state}, ${again.progress.partsDone} of ${again.progress.parts} parts done`);
     const done = await until(client, id, (fusion) => fusion.state === "succeeded");
     say(`succeeded: ${done.sha256}`);
-    const response = await fetch(client.modelUrl(id, "model.safetensors"));
-    const served = createHash("sha256");
-    for await (const chunk of response.body ?? []) served.update(chunk);
-    const servedSha256 = served.digest("hex");
-    say(`served:    ${servedSha256}`);
+    const pulled = join(folder, "pulled");
+    const pull = await runCli(["pull", id, "-o", pulled], { EDGEFUSE_URL: worker.url, EDGEFUSE_TOKEN: TOKEN });
+    if (pull.code !== 0) throw new Error(`edgefuse pull ended with ${pull.code}: ${pull.stderr}`);
+    const shards = (await readdir(pulled)).filter((name) => name.endsWith(".safetensors"));
+    const served = await digestOfTensors(shards.map((name) => join(pulled, name)));
+    say(`served in ${shards.length} shards: its tensors have ${served}`);
 
     const output = join(folder, "offline.safetensors");
     const { code, stdout, stderr } = await runCli(["fuse", ...paths, "-o", output, "--weights", "1,2,3", "--json"]);
@@ -119,7 +136,9 @@ export async function benchLargeWorkflow(): Promise<void> {
     const offline = JSON.parse(stdout) as { sha256: string; id: string; milliseconds: number };
     say(`offline:   ${offline.sha256} in ${(offline.milliseconds / 1000).toFixed(1)} s`);
     if (half.state !== "running") throw new Error("the fusion had ended before the worker was killed");
-    if (new Set([done.sha256, servedSha256, offline.sha256]).size !== 1 || offline.id !== id) {
+    const tensors = await digestOfTensors([output]);
+    say(`           its tensors have ${tensors}`);
+    if (done.sha256 !== offline.sha256 || offline.id !== id || served !== tensors) {
       throw new Error("the results differ");
     }
   } finally {
