@@ -3,6 +3,8 @@ import { EdgefuseClient } from "../../shared/api/index.ts";
 import type { ModelManifest } from "../../shared/api/manifest.ts";
 import type { SoupDescription } from "../../shared/api/soups.ts";
 import type { CheckpointId } from "../../shared/identity.ts";
+import { decodeSafetensors } from "../../shared/safetensors/index.ts";
+import { writeCheckpoint } from "../support/checkpoints.ts";
 import { linearModel } from "../support/checkpoint-files.ts";
 import { jsonOf } from "../support/conformance-world.ts";
 import { BROKEN, checkpointOf, near, TEACHER, teacherShard } from "../support/permuted-networks.ts";
@@ -133,11 +135,24 @@ describe("other soups", () => {
 
   it("leave out what has other tensors than most", async () => {
     const other = (await client.uploadCheckpoint(linearModel([1, 2, 3, 4, 5, 6, 7, 8], [1, 0]))).id;
-    const { soup } = await soupOf({ kind: "uniform", checkpoints: [sound[0], sound[1], other], dataset: "held-out" });
+    const half = (await client.uploadCheckpoint(inHalfPrecision(checkpointOf(TEACHER)))).id;
+    const checkpoints = [sound[0], sound[1], other, half];
+    const { soup } = await soupOf({ kind: "uniform", checkpoints, dataset: "held-out" });
     expect(soup.recipe?.inputs.map(({ checkpoint }) => checkpoint)).toEqual(sound.slice(0, 2).toSorted());
-    expect(soup.trace.find(({ candidate }) => candidate === other)?.why).toMatch(/differ in name or shape/);
+    for (const id of [other, half]) {
+      expect(soup.trace.find(({ candidate }) => candidate === id)?.why).toMatch(/differ in name, dtype or shape/);
+    }
   });
 });
+
+/** The same tensors by name and shape, as float16 zeros. */
+function inHalfPrecision(file: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const { header } = decodeSafetensors(file);
+  const tensors = header.tensors.map(({ name, shape, begin, end }) => {
+    return { name, shape, dtype: "F16", data: new Uint8Array((end - begin) / 2) };
+  });
+  return writeCheckpoint(tensors, { ...header.metadata });
+}
 
 describe("what is no soup", () => {
   it("is refused, and nothing is stored", async () => {

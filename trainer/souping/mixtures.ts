@@ -6,8 +6,8 @@ import { Mixture } from "../../shared/evaluation/mixture.ts";
 import { addSums, type EvaluationSums, meansOf } from "../../shared/evaluation/sums.ts";
 import { evaluableOfNetwork } from "../../shared/evaluation/topology/evaluable-network.ts";
 import { networkId } from "../../shared/evaluation/topology/network.ts";
-import type { SoupCandidate, SoupMeasure, SoupShare } from "../../shared/fusion/soup/index.ts";
-import { type CheckpointId, digestOfValue } from "../../shared/identity.ts";
+import type { SoupMeasure, SoupShare } from "../../shared/fusion/soup/index.ts";
+import type { CheckpointId } from "../../shared/identity.ts";
 import { bindModel, type BoundModel, type LocalTopologies } from "../probing/bind-models.ts";
 import type { LocalModel } from "../probing/local-models.ts";
 import type { LocalShard } from "../probing/local-shards.ts";
@@ -114,10 +114,4 @@ export class CandidateMixtures {
     for (const { mixture } of this.#bowls.values()) mixture.dispose();
     this.#bowls.clear();
   }
-}
-
-/** What must agree for two checkpoints to be averaged: names, shapes and dtypes of their tensors. */
-export function candidateOf({ id, header }: LocalModel): SoupCandidate {
-  const tensors = Object.fromEntries(header.tensors.map(({ name, dtype, shape }) => [name, [dtype, ...shape]]));
-  return { id, form: digestOfValue(tensors) };
 }

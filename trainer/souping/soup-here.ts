@@ -2,6 +2,7 @@ import type { SoupSelection } from "../../shared/api/soup-trace.ts";
 import {
   learnedBudget,
   searchSoup,
+  soupCandidate,
   soupIdOf,
   type SoupKind,
   type SoupOutcome,
@@ -15,7 +16,7 @@ import { ProgressBar } from "../command-line/progress-bar.ts";
 import { LocalFiles } from "../fusing/local-files.ts";
 import { writeFusion } from "../fusing/write-fusion.ts";
 import type { LocalModel } from "../probing/local-models.ts";
-import { candidateOf, CandidateMixtures, type HeldOut } from "./mixtures.ts";
+import { CandidateMixtures, type HeldOut } from "./mixtures.ts";
 
 /** A soup to be made on this machine. */
 export interface LocalSoup {
@@ -44,8 +45,10 @@ export async function chooseSoup(
   const mixtures = await CandidateMixtures.of(models, heldOut);
   try {
     progress.begin(`${kind} soup`, shards.length * mostTrials(kind, models.length));
-    const outcome = await searchSoup(kind, models.map(candidateOf), (shares) =>
-      mixtures.measure(shares, () => progress.advance(1), signal),
+    const outcome = await searchSoup(
+      kind,
+      models.map(({ id, header }) => soupCandidate(id, header)),
+      (shares) => mixtures.measure(shares, () => progress.advance(1), signal),
     );
     progress.end();
     const soup = soupIdOf({

@@ -1,6 +1,6 @@
 import type { ParsedSoupRequest } from "../../shared/api/soups.ts";
-import { type SoupCandidate, soupIdOf } from "../../shared/fusion/soup/index.ts";
-import { type CheckpointId, digestOfValue } from "../../shared/identity.ts";
+import { type SoupCandidate, soupCandidate, soupIdOf } from "../../shared/fusion/soup/index.ts";
+import type { CheckpointId } from "../../shared/identity.ts";
 import { requireCheckpoint } from "../catalog/checkpoints.ts";
 import { requireDataset } from "../catalog/datasets.ts";
 import { findShards } from "../catalog/shards.ts";
@@ -31,7 +31,7 @@ export async function resolveSoup(
 }
 
 /**
- * Candidates with what must agree for two to be averaged: names and shapes of their tensors. Reads headers only.
+ * Candidates as a search takes them. Reads headers only.
  * @throws Problem `checkpoint-not-found`
  */
 export async function candidatesOf(
@@ -40,9 +40,7 @@ export async function candidatesOf(
 ): Promise<readonly SoupCandidate[]> {
   const candidates: SoupCandidate[] = [];
   for (const id of ids) {
-    const { header } = (await openCheckpoint(bindings, id)).input;
-    const shapes = Object.fromEntries(header.tensors.map(({ name, shape }) => [name, [...shape]]));
-    candidates.push({ id, form: digestOfValue(shapes) });
+    candidates.push(soupCandidate(id, (await openCheckpoint(bindings, id)).input.header));
   }
   return candidates;
 }

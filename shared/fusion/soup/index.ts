@@ -1,3 +1,4 @@
+export { soupCandidate } from "./candidate.ts";
 export { learnedBudget } from "./learned.ts";
 export { soupIdOf, type SoupQuestion, soupRecipe } from "./recipe.ts";
 export { searchSoup } from "./search.ts";

@@ -56,7 +56,7 @@ export async function rankCandidates(
         { kind: "measured", measure: alone },
         {
           decision: "rejected",
-          why: `Its tensors differ in name or shape from those of most candidates (${inWords(alone)} by itself).`,
+          why: `Its tensors differ in name, dtype or shape from those of most candidates (${inWords(alone)} by itself).`,
         },
       ),
     );

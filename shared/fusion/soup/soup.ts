@@ -7,7 +7,7 @@ export type SoupKind = "uniform" | "greedy" | "learned";
 /** A checkpoint that may go into a soup. */
 export interface SoupCandidate {
   readonly id: CheckpointId;
-  /** Equal where two can be averaged: what names the tensors and their shapes, such as a digest of them. */
+  /** Equal where two can be averaged, such as a digest of the tensors' names, dtypes and shapes. */
   readonly form: string;
 }
 
