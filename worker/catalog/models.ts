@@ -27,10 +27,15 @@ interface Row extends RecipeFileRow {
  * Enters a model, and ends what the catalog knows of its making, in one transaction. The visibility of a fusion in the
  * catalog goes before that of `model`: someone may have published it while it was made.
  * @param attempt of the Workflow that made it: then the model is entered only while that attempt is the current one and
- *   nobody cancelled it
- * @returns false where nothing changed: the catalog knew the model already, or the attempt is not the current one
+ *   nobody cancelled it; "lazy" where it was stored while it was read: then only while the fusion has not been deleted
+ * @returns false where nothing changed: the catalog knew the model already, or it is not wanted any more
  */
-export async function insertModel(catalog: D1Database, model: ModelRecord, attempt?: number): Promise<boolean> {
+export async function insertModel(
+  catalog: D1Database,
+  model: ModelRecord,
+  attempt?: number | "lazy",
+): Promise<boolean> {
+  const number = typeof attempt === "number" ? attempt : null;
   const [{ meta } = { meta: { changes: 0 } }] = await catalog.batch([
     catalog
       .prepare(
@@ -38,8 +43,9 @@ export async function insertModel(catalog: D1Database, model: ModelRecord, attem
            (id, recipe, bytes, sha256, data_offset, data_sha256, manifest_sha256, manifest_bytes, visibility,
             created_at)
          SELECT ?, ?, ?, ?, ?, ?, ?, ?, COALESCE((SELECT visibility FROM fusions WHERE id = ?), ?), ?
-         WHERE ? IS NULL
-           OR EXISTS (SELECT 1 FROM fusions WHERE id = ? AND attempt = ? AND state IN ('queued', 'running'))
+         WHERE ?
+           OR EXISTS (SELECT 1 FROM fusions
+                      WHERE id = ? AND (? IS NULL OR (attempt = ? AND state IN ('queued', 'running'))))
          ON CONFLICT (id) DO NOTHING`,
       )
       .bind(
@@ -54,9 +60,10 @@ export async function insertModel(catalog: D1Database, model: ModelRecord, attem
         model.id,
         model.visibility,
         model.createdAt,
-        attempt ?? null,
+        attempt === undefined ? 1 : 0,
         model.id,
-        attempt ?? null,
+        number,
+        number,
       ),
     ...["DELETE FROM fusion_parts WHERE fusion", "DELETE FROM fusions WHERE id"].map((statement) =>
       catalog.prepare(`${statement} = ? AND EXISTS (SELECT 1 FROM models WHERE id = ?)`).bind(model.id, model.id),

@@ -28,7 +28,8 @@ export interface Publication extends StoredFusion {
 
 /**
  * Makes a stored object a published model: manifest, statistics, and last the catalog's row, which is what makes it exist.
- * @returns the model, whoever entered it; undefined where the attempt had been cancelled: then nothing remains
+ * @returns the model, whoever entered it; undefined where the attempt had been cancelled, or the lazy fusion deleted: then
+ *   nothing remains
  */
 export async function publishModel(
   { BUCKET, CATALOG }: Pick<Environment, "BUCKET" | "CATALOG">,
@@ -57,7 +58,8 @@ export async function publishModel(
       visibility: publication.visibility,
       createdAt: ended.toISOString(),
     };
-    if (await insertModel(CATALOG, record, attempt)) return { record, isNew: true };
+    if (await insertModel(CATALOG, record, publication.path === "lazy" ? "lazy" : attempt))
+      return { record, isNew: true };
     const first = await findModel(CATALOG, id);
     if (first !== undefined) return { record: first, isNew: false };
     await discardModel({ BUCKET, CATALOG }, id);

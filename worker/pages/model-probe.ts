@@ -32,7 +32,10 @@ async function newestProbeOf(catalog: D1Database, inputs: ReadonlySet<string>): 
     )
     .bind(first ?? "", inputs.size)
     .all<{ id: string; members: string }>();
-  const isOfInputs = ({ members }: { members: string }) =>
-    (JSON.parse(members) as { id: string }[]).every((member) => inputs.has(member.id));
+  // A probe may ask about one model twice, which says nothing about two.
+  const isOfInputs = ({ members }: { members: string }) => {
+    const asked = new Set((JSON.parse(members) as { id: string }[]).map(({ id }) => id));
+    return asked.size === inputs.size && [...asked].every((id) => inputs.has(id));
+  };
   return results.find(isOfInputs)?.id as ProbeId | undefined;
 }

@@ -7,7 +7,7 @@ import type { Environment } from "../environment.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { evaluateUnit } from "./evaluate-unit.ts";
 import { type PreparedEvaluation, prepareEvaluation } from "./evaluation.ts";
-import { RunningTotals } from "./running-totals.ts";
+import { OpenShards, RunningTotals } from "./running-totals.ts";
 import { unitsOf } from "./units.ts";
 
 /** Points in weight space, and the samples they are evaluated on. */
@@ -46,14 +46,11 @@ export async function evaluateAll(
   prepared: PreparedEvaluation,
 ): Promise<readonly EvaluationSums[]> {
   const running = new RunningTotals();
-  // Units of one shard follow each other, so only one shard is open at a time.
-  let open: EvaluationSums[] = [];
+  const open = new OpenShards(prepared.grid.points.length);
   for (const unit of unitsOf(prepared.workload, prepared.unitOperations)) {
-    for (const { sums } of await evaluateUnit(environment, prepared, unit)) {
-      open.push(...sums);
-      if (open.length < prepared.grid.points.length) continue;
-      running.add(open);
-      open = [];
+    for (const { shard, sums } of await evaluateUnit(environment, prepared, unit)) {
+      const whole = open.take(shard, sums);
+      if (whole !== undefined) running.add(whole);
     }
   }
   if (running.totals === undefined) throw new RangeError("an evaluation has at least one shard");

@@ -18,6 +18,34 @@ export class RunningTotals {
   }
 }
 
+/**
+ * Puts the sums of shards together that come in runs of points. Shards that are evaluated together may be open at the same
+ * time, where a run has not all points.
+ */
+export class OpenShards {
+  readonly #points: number;
+  readonly #open = new Map<number, EvaluationSums[]>();
+
+  /** @param points of the grid */
+  constructor(points: number) {
+    this.#points = points;
+  }
+
+  /**
+   * @param sums of the shard's next points
+   * @returns those of all points, once they are there
+   */
+  take(shard: number, sums: readonly EvaluationSums[]): readonly EvaluationSums[] | undefined {
+    const all = [...(this.#open.get(shard) ?? []), ...sums];
+    if (all.length < this.#points) {
+      this.#open.set(shard, all);
+      return undefined;
+    }
+    this.#open.delete(shard);
+    return all;
+  }
+}
+
 function plus(before: EvaluationSums | undefined, sums: EvaluationSums): EvaluationSums {
   return before === undefined ? sums : addSums(before, sums);
 }

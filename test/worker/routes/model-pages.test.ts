@@ -55,6 +55,7 @@ beforeAll(async () => {
   const shard = encodeShard({ count: 20, inputShape: [2, 2], x, y, scale: 1, offset: 0 });
   await client.putDataset("tiny", { shards: [(await client.uploadShard(shard)).id] });
   probe = (await client.createProbe({ a, b, dataset: "tiny" })).id;
+  for (const alone of [a, b]) await client.createProbe({ a: alone, b: alone, dataset: "tiny" });
   for (const [name, model] of [
     ["team/digits", stored],
     ["solo", stored],
@@ -192,6 +193,13 @@ describe("a model's address", () => {
 });
 
 describe("pictures", () => {
+  it("of a model are of the probe of its inputs, not of a later one of one of them alone", async () => {
+    for (const name of ["barrier.svg", "badge.svg"]) {
+      const ofProbe = await (await ask(`/v1/probes/${probe}/${name}`, undefined, withToken)).text();
+      expect(await (await ask(`/models/${stored}/${name}`)).text()).toBe(ofProbe);
+    }
+  });
+
   it("of a probe are SVG that may run nothing, for whoever may read the probe", async () => {
     for (const name of ["barrier.svg", "badge.svg"]) {
       const picture = await ask(`/v1/probes/${probe}/${name}`, undefined, withToken);
