@@ -58,8 +58,9 @@ export async function publishModel(
       visibility: publication.visibility,
       createdAt: ended.toISOString(),
     };
-    if (await insertModel(CATALOG, record, publication.path === "lazy" ? "lazy" : attempt))
+    if (await insertModel(CATALOG, record, publication.path === "lazy" ? "lazy" : attempt)) {
       return { record, isNew: true };
+    }
     const first = await findModel(CATALOG, id);
     if (first !== undefined) return { record: first, isNew: false };
     await discardModel({ BUCKET, CATALOG }, id);
