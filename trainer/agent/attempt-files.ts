@@ -14,6 +14,7 @@ export interface FileVersion {
 export interface FileStamp {
   readonly name: JobFileName;
   readonly path: string;
+  readonly bytes: number;
   /** Changes whenever the file does. */
   readonly stamp: string;
 }
@@ -23,15 +24,21 @@ const isCheckpoint = (name: string) => /^[^.].*\.safetensors$/.test(name);
 const isRecord = (name: string) => name.endsWith(".jsonl") && !name.startsWith(".");
 const isReport = (name: string) => /^[^.].*\.(md|json|svg)$/.test(name);
 
+/** Of a state `.NAME.state.safetensors`: the file that it will become. */
+const checkpointOf = (state: string) => `${state.slice(1, -".state.safetensors".length)}.safetensors`;
+
 /** Whether another attempt needs the file to go on. */
 export const isResumable = (name: string): boolean => isState(name) || isCheckpoint(name) || isRecord(name);
 
-/** States of what is being trained, and checkpoints that are done. */
+/**
+ * States of what is being trained, and checkpoints that are done; the smallest first, so that one which takes long, or
+ * does not get through, keeps no other waiting. A state whose checkpoint is there has no use any more.
+ */
 export async function stateFiles(out: string): Promise<FileStamp[]> {
-  return stampsOf(
-    out,
-    (await namesIn(out)).filter((name) => isState(name) || isCheckpoint(name)),
-  );
+  const names = await namesIn(out);
+  const checkpoints = new Set(names.filter((name) => isCheckpoint(name)));
+  const states = names.filter((name) => isState(name) && !checkpoints.has(checkpointOf(name)));
+  return (await stampsOf(out, [...states, ...checkpoints])).toSorted((a, b) => a.bytes - b.bytes);
 }
 
 /** What lines are appended to as the job goes on. */
@@ -85,7 +92,7 @@ async function stampsOf(out: string, names: readonly string[]): Promise<FileStam
     const path = join(out, name.data);
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) continue;
-    stamps.push({ name: name.data, path, stamp: `${found.ino} ${found.size} ${found.mtimeMs}` });
+    stamps.push({ name: name.data, path, bytes: found.size, stamp: `${found.ino} ${found.size} ${found.mtimeMs}` });
   }
   return stamps;
 }

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { createHash } from "node:crypto";
-import { ApiError, type CheckpointDescription } from "../../shared/api/index.ts";
 import type { Connection } from "../../shared/api/client/connection.ts";
 import { retryAfterMs } from "../../shared/api/client/patience.ts";
 import { factFields } from "../../shared/api/client/upload-facts.ts";
 import { type ClaimedJob, type ClaimRequest, LEASE_FIELD } from "../../shared/api/jobs.ts";
 import { checkpointId, type CheckpointId } from "../../shared/identity.ts";
 import type { Claim } from "./agent.ts";
+import { CheckpointWays } from "./checkpoint-ways.ts";
 import type { LeaseCalls } from "./lease-calls.ts";
 
 export interface Connections {
@@ -17,7 +17,7 @@ export interface Connections {
   readonly patient: Connection;
 }
 
-/** Uploads and registers a checkpoint that does not fit into one request. @returns its id */
+/** Uploads and registers a checkpoint that does not fit into one request. @returns its id @throws Failure */
 export type UploadLarge = (path: string) => Promise<CheckpointId>;
 
 /** Asks for a job. */
@@ -35,6 +35,21 @@ export async function claimJob(
 function leaseCalls({ quick, patient }: Connections, { job, lease }: ClaimedJob, uploadLarge: UploadLarge): LeaseCalls {
   const path = `/v1/jobs/${job.id}`;
   const headers = { [LEASE_FIELD]: lease.token };
+  const outputs = `${path}/outputs`;
+  const ways = new CheckpointWays({
+    async whole(file) {
+      const bytes = new Uint8Array(await readFile(file));
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      const facts = factFields({ sha256, name: basename(file) });
+      await patient.json("POST", outputs, { headers: { ...headers, ...facts }, body: bytes });
+      return checkpointId.parse(sha256);
+    },
+    async inParts(file) {
+      const checkpoint = await uploadLarge(file);
+      await patient.json("POST", outputs, { headers, body: { checkpoint, name: basename(file) } });
+      return checkpoint;
+    },
+  });
   return {
     heartbeat: (progress) =>
       quick.json("POST", `${path}/heartbeat`, { headers, body: progress === undefined ? {} : { progress } }),
@@ -53,21 +68,7 @@ function leaseCalls({ quick, patient }: Connections, { job, lease }: ClaimedJob,
       const response = await patient.send("GET", `${path}/files/${name}`, { headers });
       return new Uint8Array(await response.arrayBuffer());
     },
-    async putOutput(file) {
-      const name = basename(file);
-      const note = (checkpoint: CheckpointId) =>
-        patient.json<CheckpointDescription>("POST", `${path}/outputs`, { headers, body: { checkpoint, name } });
-      const bytes = new Uint8Array(await readFile(file));
-      const sha256 = createHash("sha256").update(bytes).digest("hex");
-      try {
-        const facts = factFields({ sha256, name });
-        await patient.json("POST", `${path}/outputs`, { headers: { ...headers, ...facts }, body: bytes });
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== "payload-too-large") throw error;
-        await note(await uploadLarge(file));
-      }
-      return checkpointId.parse(sha256);
-    },
+    putOutput: (file) => ways.send(file),
     async complete(request) {
       await quick.json("POST", `${path}/complete`, { headers, body: request });
     },

@@ -1,4 +1,5 @@
 import { ApiError } from "../../shared/api/index.ts";
+import { Failure } from "../failure.ts";
 import { isNetworkError, reason } from "../remote/remote-failure.ts";
 
 /** Thrown where the job is not this agent's any more; whatever it still does for it is refused. */
@@ -22,7 +23,7 @@ export interface Persistence {
 
 /**
  * Asks until there is an answer, also while the deployment is down or busy.
- * @throws LeaseLost; ApiError where it refuses; the last failure where the patience is over
+ * @throws LeaseLost; ApiError or Failure where it is refused; the last failure where the patience is over
  */
 export async function persistently<Answer>(
   ask: () => Promise<Answer>,
@@ -42,8 +43,15 @@ export async function persistently<Answer>(
 
 /** Whether the failure says nothing about what was asked: nobody answered, or someone who was busy or broken. */
 export function isOutage(error: unknown): boolean {
+  if (isTooLarge(error)) return false;
   if (error instanceof ApiError) return error.status >= 500 || error.status === 429 || error.problem === undefined;
+  if (error instanceof Failure) return error.kind === "unreachable";
   return isNetworkError(error) || (error instanceof Error && error.name === "TimeoutError");
+}
+
+/** Whether a body is larger than is taken: by the deployment, or by what stands before it and sends no problem document. */
+export function isTooLarge(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status === 413;
 }
 
 /** Whether the job is another's, or none any more; a token that is good no longer comes to the same. */
@@ -56,5 +64,6 @@ const LOST_CODES = new Set(["lease-lost", "job-not-found"]);
 
 /** One line about a failure, for a log. */
 export function failureText(error: unknown): string {
-  return error instanceof ApiError ? `${error.detail} (${error.code})` : reason(error);
+  if (error instanceof ApiError) return `${error.detail} (${error.code})`;
+  return error instanceof Failure ? error.message : reason(error);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { queueMetrics, queueQuery } from "../../../shared/api/jobs.ts";
 import { lineOf, onlyOf, POD_NAME, podsOf, readFolder } from "../../support/manifests.ts";
+import { settingsOf } from "./settings.ts";
 
 const folders = { staying: await readFolder("agent"), perJob: await readFolder("agent-per-job") };
 
@@ -15,7 +16,7 @@ describe.each([
 
   it("asks the deployment that the agents serve, for what they can do", async () => {
     const { values } = await lineOf(container);
-    const [settings] = folder.settings.values();
+    const [settings] = settingsOf(folder).values();
     for (const { metadata } of triggers) {
       const url = new URL(metadata.url);
       expect(url.origin).toBe(new URL(settings?.["EDGEFUSE_URL"] ?? "").origin);

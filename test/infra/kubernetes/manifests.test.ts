@@ -14,9 +14,14 @@ import {
   variablesOf,
 } from "../../support/manifests.ts";
 import { parseYaml, readYaml } from "../../support/yaml-files.ts";
+import { settingsOf } from "./settings.ts";
 
 const folders = await Promise.all((await manifestFolders()).map(readFolder));
 const { stopGraceSeconds } = jobSpec.parse({ version: 1, kind: "train" });
+
+/** Names of the ConfigMaps that an object's pods ask for. */
+const mapsOf = (object: Manifest) =>
+  podsOf(object).flatMap(({ containers: [{ envFrom }] }) => envFrom.map(({ configMapRef }) => configMapRef.name));
 
 describe("the manifests", () => {
   it("are all looked at here", async () => {
@@ -46,7 +51,9 @@ describe("the manifests", () => {
     expect(() => parseYaml("a: 1\na: 2")).toThrow(/unique/i);
   });
 
-  describe.each(folders)("of $name", ({ name, objects, images, settings }) => {
+  describe.each(folders)("of $name", (folder) => {
+    const { name, objects, images } = folder;
+    const settings = settingsOf(folder);
     const pods = objects.flatMap(podsOf);
     const containers = pods.map((pod) => pod.containers[0]);
 
@@ -82,6 +89,13 @@ describe("the manifests", () => {
       expect(objects.map(({ kind }) => kind)).not.toContain("Secret");
     });
 
+    it("name a ConfigMap as it is called in the end", () => {
+      const written = objects.filter(({ kind }) => kind === "ConfigMap").map(({ metadata }) => metadata.name);
+      // kustomize gives a generated one another name, and follows it into its own kinds alone.
+      const names = (kind: Manifest["kind"]) => (kind === "ScaledJob" ? written : [...settings.keys()]);
+      for (const object of objects) for (const map of mapsOf(object)) expect(names(object.kind)).toContain(map);
+    });
+
     it("write only to what is mounted, and every mount is a volume", async () => {
       for (const pod of pods) {
         const [container] = pod.containers;
@@ -108,8 +122,15 @@ describe("the manifests", () => {
       const { status, stdout, stderr } = spawnSync("kubectl", ["kustomize", folderPath(name)], { encoding: "utf8" });
       expect(status, stderr).toBe(0);
       const rendered = parseYaml(stdout).map((object) => checked(object, name));
-      const keys = (all: readonly Manifest[]) => all.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
-      expect(keys(rendered.filter(({ kind }) => kind !== "ConfigMap"))).toEqual(keys(objects));
+      const maps = rendered.flatMap((one) => (one.kind === "ConfigMap" ? [one] : []));
+      for (const map of rendered.flatMap(mapsOf)) expect(maps.map(({ metadata }) => metadata.name)).toContain(map);
+      expect(maps.map(({ data }) => data)).toEqual([...settings.values()]);
+      const keys = (all: readonly Manifest[]) =>
+        all
+          .filter(({ kind }) => kind !== "ConfigMap")
+          .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+          .sort();
+      expect(keys(rendered)).toEqual(keys(objects));
       const [image] = images;
       for (const pod of rendered.flatMap(podsOf)) {
         expect(pod.containers[0].image).toBe(`${image?.newName}:${image?.newTag}`);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Attempt } from "../../../trainer/agent/attempt.ts";
+import { Failure } from "../../../trainer/failure.ts";
 import { lost } from "../../support/scripted-client.ts";
 import { claimed, FakeLease, fakeStart, JOB, refusal, sha256, until, worldOf } from "./fake-lease.ts";
 
@@ -168,6 +169,39 @@ describe("an attempt", () => {
     const end = await new Attempt(claimed(TRAIN), lease, worldOf(work, start)).run();
     expect(end).toEqual({ kind: "completed", reason: "refused", exitCode: 4 });
     expect(lease.completed?.message).toMatch(/could not be uploaded: said malformed-safetensors/);
+  });
+
+  it("goes on uploading what it made while nobody takes it, and says so to who may try the job again", async () => {
+    const start = fakeStart(async (child) => {
+      await writeFile(join(outOf(child), "fam-1.safetensors"), "x");
+      child.end(0);
+    });
+    let failures = 3;
+    lease.meddle = (what) => {
+      if (what.startsWith("output") && failures-- > 0) throw new Failure("unreachable", "S3 is away");
+    };
+    const end = await new Attempt(claimed(TRAIN), lease, worldOf(work, start)).run();
+    expect(end).toEqual({ kind: "completed", reason: "done", exitCode: 0 });
+    expect(lease.outputs).toEqual([sha256(Buffer.from("x"))]);
+
+    failures = Number.POSITIVE_INFINITY;
+    const again = await new Attempt(claimed(TRAIN), lease, worldOf(work, start, { patience: 30 })).run();
+    expect(again).toEqual({ kind: "completed", reason: "unreachable", exitCode: 5 });
+    expect(lease.completed?.message).toMatch(/could not be uploaded: S3 is away/);
+  });
+
+  it("hands back all that is taken where one file is refused", async () => {
+    const start = fakeStart(async (child) => {
+      for (const member of [1, 2, 3]) await writeFile(join(outOf(child), `.fam-${member}.state.safetensors`), "state");
+      lease.meddle = (what) => {
+        if (what === "put .fam-1.state.safetensors") throw refusal(413, "payload-too-large");
+      };
+      child.end(75);
+    });
+    await new Attempt(claimed(TRAIN), lease, worldOf(work, start, { stateInterval: 2 * 3_600_000 })).run();
+    expect([...lease.files.keys()]).toEqual([".fam-2.state.safetensors", ".fam-3.state.safetensors"]);
+    expect(lease.text).toContain("not kept: .fam-1.state.safetensors: said payload-too-large");
+    expect(lease.completed).toMatchObject({ exitCode: 75 });
   });
 
   it("does nothing on a backend that it has not, and takes the best of its own where any will do", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ApiError } from "../../../shared/api/index.ts";
-import { isLeaseLost, isOutage, LeaseLost, persistently } from "../../../trainer/agent/persistence.ts";
+import { failureText, isLeaseLost, isOutage, LeaseLost, persistently } from "../../../trainer/agent/persistence.ts";
+import { Failure } from "../../../trainer/failure.ts";
 import { lost } from "../../support/scripted-client.ts";
 import { refusal } from "./fake-lease.ts";
 
@@ -19,7 +20,7 @@ const timedOut = () => new DOMException("too long", "TimeoutError");
 
 describe("asking until there is an answer", () => {
   it("repeats what nobody answered, or only someone busy or broken", async () => {
-    const answers = [lost(), refusal(503, "over-budget"), refusal(429, "rate-limited"), timedOut()];
+    const answers = [lost(), refusal(503, "over-budget"), new Failure("unreachable", "S3 is away"), timedOut()];
     const { persistence, waits } = patient(60_000);
     const ask = async () => {
       const failure = answers.shift();
@@ -63,12 +64,24 @@ describe("asking until there is an answer", () => {
   });
 
   it("tells outages from mistakes of its own", () => {
-    expect([lost(), timedOut(), refusal(500, "internal")].map(isOutage)).toEqual([true, true, true]);
+    const outages = [lost(), timedOut(), refusal(500, "internal"), refusal(429, "rate-limited")];
+    expect(outages.map(isOutage)).toEqual([true, true, true, true]);
     expect([new Error("x"), new TypeError("x is not a function"), refusal(409, "log-gap")].map(isOutage)).toEqual([
       ...[false, false, false],
     ]);
-    // Another server's error page says nothing about the job.
+    // Another server's error page says nothing about the job, unless it is that the body is too large.
     expect(isOutage(new ApiError("GET /", 404, undefined))).toBe(true);
+    expect(isOutage(new ApiError("POST /", 413, undefined))).toBe(false);
+    // What is uploaded by another way fails in the command line's terms.
+    const kinds = ["unreachable", "refused", "bad-input", "usage"] as const;
+    expect(kinds.map((kind) => isOutage(new Failure(kind, "x")))).toEqual([true, false, false, false]);
     expect(isLeaseLost(new Error("x"))).toBe(false);
+  });
+
+  it("tells of a failure in the words that it was given", () => {
+    const refused = new Failure("refused", "The bucket refused it.", { cause: new Error("AccessDenied") });
+    expect([refused, refusal(409, "log-gap"), lost()].map(failureText)).toEqual([
+      ...["The bucket refused it.", "said log-gap (log-gap)", "reset"],
+    ]);
   });
 });

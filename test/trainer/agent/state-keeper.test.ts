@@ -1,7 +1,8 @@
-import { appendFile, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ApiError } from "../../../shared/api/index.ts";
 import { jobFileName } from "../../../shared/api/jobs.ts";
 import { LeaseLost } from "../../../trainer/agent/persistence.ts";
 import { StateKeeper } from "../../../trainer/agent/state-keeper.ts";
@@ -99,5 +100,93 @@ describe("what another attempt can go on from", () => {
     await expect(keeper.keep({ ...persistence, patience: 0 })).rejects.toThrow("fetch failed");
     await keeper.keep({ ...persistence, patience: 0 });
     expect(kept(".fam-1.state.safetensors")).toBe("next");
+  });
+
+  it("goes up as far as it is taken; what is refused is told of, and not sent again as it was", async () => {
+    for (const name of [".fam-1.state.safetensors", ".fam-2.state.safetensors"]) await write(name, "state");
+    await write("metrics.jsonl", "{}\n");
+    lease.meddle = (what) => {
+      if (what.includes("fam-1") || what.includes("metrics")) throw refusal(422, "refused");
+    };
+    await expect(keeper.keep(persistence)).rejects.toThrow(
+      "not kept: metrics.jsonl, .fam-1.state.safetensors: said refused (refused)",
+    );
+    expect([...lease.files.keys()]).toEqual([".fam-2.state.safetensors"]);
+    const asked = ["put metrics.jsonl", "put .fam-1.state.safetensors", "put .fam-2.state.safetensors"];
+    expect(lease.asked).toEqual(asked);
+    // Its touch is no change.
+    await utimes(join(out, ".fam-1.state.safetensors"), 1, 1);
+    await expect(keeper.keep(persistence)).rejects.toThrow("said refused");
+    await expect(keeper.keepReports(persistence)).rejects.toThrow("said refused");
+    expect(lease.asked).toEqual(asked);
+
+    lease.meddle = () => undefined;
+    await write(".fam-1.state.safetensors", "other");
+    await appendFile(join(out, "metrics.jsonl"), "{}\n");
+    await keeper.keep(persistence);
+    expect([kept(".fam-1.state.safetensors"), kept("metrics.jsonl")]).toEqual(["other", "{}\n{}\n"]);
+  });
+
+  it.each([
+    ["the deployment", refusal(413, "payload-too-large")],
+    ["what stands before it", new ApiError("PUT /", 413, undefined)],
+  ])("is not sent again where %s finds it too large, until it is smaller", async (_, tooLarge) => {
+    await write(".fam-1.state.safetensors", "of this size");
+    lease.meddle = () => {
+      throw tooLarge;
+    };
+    await expect(keeper.keep(persistence)).rejects.toMatchObject({ kind: "refused", cause: tooLarge });
+    await write(".fam-1.state.safetensors", "or this size");
+    await expect(keeper.keep(persistence)).rejects.toMatchObject({ kind: "refused", cause: tooLarge });
+    expect(lease.asked).toHaveLength(1);
+    lease.meddle = () => undefined;
+    await write(".fam-1.state.safetensors", "small");
+    await keeper.keep(persistence);
+    expect(kept(".fam-1.state.safetensors")).toBe("small");
+  });
+
+  it("is tried again when it changes where there were only too many names", async () => {
+    await write(".fam-1.state.safetensors", "one");
+    const full = { ...{ type: "x", title: "t", status: 413 }, code: "payload-too-large", detail: "d", limit: 128 };
+    lease.meddle = () => {
+      throw new ApiError("PUT /", 413, full);
+    };
+    await expect(keeper.keep(persistence)).rejects.toThrow(".fam-1.state.safetensors: d (payload-too-large)");
+    lease.meddle = () => undefined;
+    await write(".fam-1.state.safetensors", "two");
+    await keeper.keep(persistence);
+    expect(kept(".fam-1.state.safetensors")).toBe("two");
+  });
+
+  it("is sent again as it was where it was damaged on the way", async () => {
+    await write("fam-1.safetensors", "done");
+    lease.meddle = () => {
+      throw refusal(422, "digest-mismatch");
+    };
+    await expect(keeper.keep(persistence)).rejects.toThrow("said digest-mismatch");
+    lease.meddle = () => undefined;
+    await keeper.keep(persistence);
+    expect(kept("fam-1.safetensors")).toBe("done");
+  });
+
+  it("goes up from the smallest on, so that one which does not get through keeps no other waiting", async () => {
+    await write(".fam-1.state.safetensors", "a large state");
+    await write(".fam-2.state.safetensors", "state");
+    lease.meddle = (what) => {
+      if (what.includes("fam-1")) throw lost();
+    };
+    await expect(keeper.keep({ ...persistence, patience: 0 })).rejects.toThrow("fetch failed");
+    expect(kept(".fam-2.state.safetensors")).toBe("state");
+  });
+
+  it("is no state of a member that is done", async () => {
+    await write(".fam-1.state.safetensors", "state");
+    await write(".fam-2.state.safetensors", "state");
+    await write("fam-2.best.safetensors", "best");
+    await write("fam-1.safetensors", "done");
+    await keeper.keep(persistence);
+    expect([...lease.files.keys()].sort()).toEqual([
+      ...[".fam-2.state.safetensors", "fam-1.safetensors", "fam-2.best.safetensors"],
+    ]);
   });
 });
