@@ -146,7 +146,9 @@ export const createdJob = jobDescription
     callbackKey: z
       .string()
       .nullable()
-      .describe("Base64url; HMAC-SHA256 with it over the body of the callback is in `edgefuse-signature`"),
+      .describe(
+        "Base64url; HMAC-SHA256 with it over the body of the callback is in `edgefuse-signature`. Null where there is no callback, or the job was there already",
+      ),
   })
   .meta({ id: "CreatedJob" });
 

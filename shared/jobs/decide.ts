@@ -23,7 +23,7 @@ export interface JobStatus {
   readonly exitCode: number | null;
   /** When the lease ends unless there is a heartbeat; null where nobody has the job. */
   readonly leaseExpiresAt: number | null;
-  /** When the attempt is asked to stop. */
+  /** When the attempt is asked to stop; of what the deployment does itself all attempts, so it stays between two. */
   readonly deadlineAt: number | null;
   /** When an attempt that was asked to stop is given up. */
   readonly stopBy: number | null;
@@ -153,7 +153,7 @@ function claim(status: JobStatus, { timeoutMs, leaseMs }: JobPolicy, now: number
     attempt: status.attempt + 1,
     exitCode: null,
     leaseExpiresAt: now + leaseMs,
-    deadlineAt: now + timeoutMs,
+    deadlineAt: status.deadlineAt ?? now + timeoutMs,
   };
   return { status: leased, effects: [] };
 }
@@ -244,7 +244,8 @@ function fail(status: JobStatus, reason: JobReason, exitCode: number | null, pol
     reason,
     exitCode,
     leaseExpiresAt: null,
-    deadlineAt: null,
+    // Its attempts are relieved by one another, and go on with what was begun; an agent's begin to train once more.
+    deadlineAt: policy.isOwn ? status.deadlineAt : null,
     stopBy: null,
     notBefore: now + pause,
     queueUntil: now + pause + policy.queueMs,

@@ -63,7 +63,9 @@ const common = {
     .min(1)
     .max(WEEK_SECONDS)
     .default(6 * HOUR_SECONDS)
-    .describe("That one attempt may take; it is then stopped as if it had been cancelled, and the job fails"),
+    .describe(
+      "That one attempt of an agent may take, or all of a job that the deployment does itself; it is then stopped as if it had been cancelled, and the job fails",
+    ),
   queueSeconds: z
     .int()
     .min(1)

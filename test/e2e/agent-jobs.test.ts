@@ -124,9 +124,10 @@ describe("an agent of the real worker", { timeout: 240_000 }, () => {
     expect(ended, living.output).toMatchObject({ state: "succeeded", attempt: 2, agent: "living" });
     expect(madeBy(ended)).toEqual(expected);
     expect(ended.outputs.every(({ attempt }) => attempt === 2)).toBe(true);
+    // Its process went on: whether a heartbeat or the report of its end comes first depends on how fast it trained.
     await expect
       .poll(() => zombie.output, { timeout: 20_000 })
-      .toMatch(/the job is not this agent's any more: .*lease-lost/);
+      .toMatch(/(the job is not this agent's any more|the job is given up): .*lease-lost/);
     await expect.poll(() => zombie.output).toContain("lost to another agent, or to none");
     // It is of use again.
     const next = await post({ options: { ...LONG_TRAINING, epochs: 1 } });

@@ -144,6 +144,8 @@ export function changeOf({
   readonly agent: string | null;
   readonly message: string | null;
 }) {
-  const { state, attempt, stop, reason } = status;
-  return { number, at: new Date(at).toISOString(), state, attempt, reason: stop ?? reason, agent, message };
+  const { state, attempt, stop } = status;
+  // What was asked to stop may have been done just before: how it ended counts then.
+  const reason = isFinal(state) ? status.reason : (stop ?? status.reason);
+  return { number, at: new Date(at).toISOString(), state, attempt, reason, agent, message };
 }

@@ -79,7 +79,7 @@ export async function claimForWorkflow(
 
 /** ?1 the time, ?2 the lease's end, ?3 the agent, ?4 its lease. */
 const LEASED = `state = 'leased', attempt = attempt + 1, exit_code = NULL, agent = ?3, lease = ?4,
-  lease_expires_at = ?2, deadline_at = ?1 + timeout_ms, started_at = ?1, heartbeat_at = ?1, log_received = 0,
+  lease_expires_at = ?2, deadline_at = COALESCE(deadline_at, ?1 + timeout_ms), started_at = ?1, heartbeat_at = ?1, log_received = 0,
   progress = NULL, changes = ${appended(entryOf("leased", "attempt + 1", "?3"))}, revision = revision + 1`;
 
 /** What {@link decide} makes of a sign of life; the rest is as it was. */

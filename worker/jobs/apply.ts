@@ -14,7 +14,11 @@ export interface EventFacts {
   readonly result?: JobResult | undefined;
   /** The lease that says so; the event counts only while it is the job's. */
   readonly lease?: string | undefined;
+  readonly tell?: Tell | undefined;
 }
+
+/** Is given a job that has ended, to send its callback afterwards. Left out, that is done and waited for at once. */
+export type Tell = (job: JobRecord) => void;
 
 export interface Applied {
   readonly job: JobRecord;
@@ -75,7 +79,7 @@ export async function applyEvent(
     const change = { status: decided.status, at, endsLease, endedBy, message: facts.message, result: facts.result };
     if (await writeStatus(CATALOG, job, change)) {
       const changed = await requireJob(CATALOG, job.id);
-      await followUp(environment, changed, decided.effects, now);
+      await followUp(environment, changed, decided.effects, now, facts.tell);
       return { job: changed, effects: decided.effects, refused: undefined };
     }
     job = await requireJob(CATALOG, job.id);
@@ -88,11 +92,13 @@ async function followUp(
   job: JobRecord,
   effects: readonly JobEffect[],
   now: () => Date,
+  tell: Tell | undefined,
 ): Promise<void> {
   if (!effects.includes("ended")) return;
   if (job.spec.kind === "pipeline") await cancelChildren(environment, job.id, now);
   if (job.status.state !== "succeeded") await withdrawOrders(environment.CATALOG, job.id);
-  await sendCallback(environment, job, now);
+  if (tell === undefined) await sendCallback(environment, job, now);
+  else tell(job);
 }
 
 /** Cancels what is part of a job and not over yet. */
@@ -112,21 +118,28 @@ export async function cancelJob(environment: Environment, job: JobRecord, now: (
 }
 
 /** What the deployment does itself stops as soon as it shall: the Workflow finds out that it lost the job, and ends. */
-async function endStopped(environment: Environment, job: JobRecord, now: () => Date): Promise<JobRecord> {
+async function endStopped(environment: Environment, job: JobRecord, now: () => Date, tell?: Tell): Promise<JobRecord> {
   const { stop, attempt } = job.status;
   if (stop === null || isAgentKind(job.spec.kind)) return job;
-  return (await applyEvent(environment, job, { kind: "fail", attempt, reason: "internal", exitCode: null }, now)).job;
+  const event = { kind: "fail", attempt, reason: "internal", exitCode: null } as const;
+  return (await applyEvent(environment, job, event, now, { tell })).job;
 }
 
 /** A job as it is by now, with what time has done to it. */
-export async function refreshJob(environment: Environment, job: JobRecord, now: () => Date): Promise<JobRecord> {
+export async function refreshJob(
+  environment: Environment,
+  job: JobRecord,
+  now: () => Date,
+  tell?: Tell,
+): Promise<JobRecord> {
   let current = job;
   for (const kind of ["queueExpired", "leaseExpired", "timeout", "stopOverdue"] as const) {
     const { leaseExpiresAt, deadlineAt, stopBy, queueUntil, state } = current.status;
     const times = state === "queued" ? [queueUntil] : [leaseExpiresAt, deadlineAt, stopBy];
     const at = now().getTime();
     if (!times.some((time) => time !== null && time <= at)) return current;
-    current = await endStopped(environment, (await applyEvent(environment, current, { kind }, now)).job, now);
+    const { job: passed } = await applyEvent(environment, current, { kind }, now, { tell });
+    current = await endStopped(environment, passed, now, tell);
   }
   return current;
 }

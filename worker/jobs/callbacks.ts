@@ -12,6 +12,10 @@ export const SIGNATURE_FIELD = "edgefuse-signature";
 
 const INFO = "edgefuse: callbacks of jobs, version 1";
 const TIMEOUT_MS = 10_000;
+
+/** Of the six connections that a Worker may have open; the time of one that waits for its turn would run out. */
+export const CALLBACKS_AT_ONCE = 4;
+
 const encoder = new TextEncoder();
 
 /**
@@ -73,4 +77,23 @@ export async function sendCallback(environment: Environment, job: JobRecord, now
   await CATALOG.prepare("UPDATE jobs SET callback_state = ?, callback_status = ? WHERE id = ?")
     .bind(isTaken ? "sent" : "failed", status, job.id)
     .run();
+}
+
+/** Sends the callbacks of several jobs side by side, so that a receiver that is slow keeps none of the others waiting. */
+export async function sendCallbacks(
+  environment: Environment,
+  jobs: readonly JobRecord[],
+  now: () => Date,
+): Promise<void> {
+  const left = jobs.values();
+  const sendNext = async () => {
+    for (const job of left) {
+      try {
+        await sendCallback(environment, job, now);
+      } catch (error) {
+        console.error(JSON.stringify({ level: "error", code: "callback-failed", job: job.id, cause: String(error) }));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CALLBACKS_AT_ONCE }, sendNext));
 }

@@ -56,7 +56,7 @@ export async function createJob(
     if (await insertJob(CATALOG, entry, deduplicate)) {
       const job = await requireJob(CATALOG, id);
       if (isAgentKind(spec.kind)) return { job, isNew: true };
-      await startWorkflowJob(environment, job, now, randomBytes);
+      await startWorkflowJob(environment, job, { now, randomBytes });
       return { job: await requireJob(CATALOG, id), isNew: true };
     }
     // Unless it ended badly just now.
@@ -65,8 +65,15 @@ export async function createJob(
   }
 }
 
-/** The answer to whoever posted a job. */
-export async function describeCreated(environment: Environment, job: JobRecord): Promise<CreatedJob> {
-  const key = job.spec.callback === undefined ? undefined : await callbackKeyOf(environment, job.id);
+/**
+ * The answer to whoever posted a job. The key of its callback is told to whoever made it: another's job that was found
+ * instead tells somebody else.
+ */
+export async function describeCreated(
+  environment: Environment,
+  { job, isNew }: { readonly job: JobRecord; readonly isNew: boolean },
+): Promise<CreatedJob> {
+  const isTold = isNew && job.spec.callback !== undefined;
+  const key = isTold ? await callbackKeyOf(environment, job.id) : undefined;
   return { ...(await describeJob(environment, job)), callbackKey: key ?? null };
 }

@@ -1,8 +1,9 @@
 import { WORKFLOW_KINDS } from "../../shared/jobs/spec.ts";
-import { type JobRow, recordOfJob } from "../catalog/jobs.ts";
-import type { Environment } from "../environment.ts";
-import { refreshJob } from "./apply.ts";
-import { sendCallback } from "./callbacks.ts";
+import { type JobRecord, type JobRow, recordOfJob } from "../catalog/jobs.ts";
+import type { AppContext, Environment } from "../environment.ts";
+import { seeThrough } from "../routes/body.ts";
+import { applyEvent, refreshJob } from "./apply.ts";
+import { CALLBACKS_AT_ONCE, sendCallbacks } from "./callbacks.ts";
 import type { JobSources } from "./create.ts";
 import { startWorkflowJob } from "./start-workflow.ts";
 
@@ -12,16 +13,37 @@ const PAGE = 50;
 /** A callback that is pending so long after the end was forgotten by whoever saw the end. */
 const CALLBACK_DELAY_MS = 60_000;
 
+/** Members that nobody asked to stop of a pipeline that is over: whoever ended it died, or posted them meanwhile. */
+const ORPHANS = ["state = 'queued'", "state IN ('leased', 'running')"]
+  .map(
+    // Each by an index of its own.
+    (isUnderWay) => `SELECT * FROM jobs WHERE ${isUnderWay} AND stop IS NULL AND EXISTS (
+      SELECT 1 FROM jobs AS pipeline WHERE pipeline.id = jobs.parent
+        AND pipeline.state IN ('succeeded', 'failed', 'cancelled', 'expired'))`,
+  )
+  .join(" UNION ALL ");
+
 /**
- * What time does to jobs: leases end, attempts take too long, nobody comes; what the deployment does itself and waits
- * for another attempt is begun.
+ * What time does to jobs: leases end, attempts take too long, nobody comes; members end with their pipeline; what the
+ * deployment does itself and waits for another attempt is begun. Whoever waits is told.
  * @returns how many jobs something was due for
  */
-export async function sweepJobs(environment: Environment, { now, randomBytes }: JobSources): Promise<number> {
+export async function sweepJobs(environment: Environment, sources: JobSources): Promise<number> {
+  const { count, untold } = await moveJobs(environment, sources);
+  await sendCallbacks(environment, untold, sources.now);
+  return count;
+}
+
+/** @returns for how many jobs something was due, and those that have ended and whose callbacks are to be sent */
+async function moveJobs(
+  environment: Environment,
+  { now, randomBytes }: JobSources,
+): Promise<{ readonly count: number; readonly untold: readonly JobRecord[] }> {
   const { CATALOG } = environment;
   const at = now().getTime();
   const kinds = WORKFLOW_KINDS.map((kind) => `'${kind}'`).join(", ");
-  const [waited, active, startable, untold] = await CATALOG.batch<JobRow>([
+  const found = await CATALOG.batch<JobRow>([
+    CATALOG.prepare(`${ORPHANS} LIMIT ?`).bind(PAGE),
     CATALOG.prepare("SELECT * FROM jobs WHERE state = 'queued' AND queue_until <= ? LIMIT ?").bind(at, PAGE),
     CATALOG.prepare(
       `SELECT * FROM jobs WHERE state IN ('leased', 'running')
@@ -35,13 +57,17 @@ export async function sweepJobs(environment: Environment, { now, randomBytes }: 
       PAGE,
     ),
   ]);
-  const due = [...(waited?.results ?? []), ...(active?.results ?? [])].map(recordOfJob);
-  for (const job of due) await refreshJob(environment, job, now);
-  const idle = (startable?.results ?? []).map(recordOfJob);
-  for (const job of idle) await startWorkflowJob(environment, job, now, randomBytes);
-  const forgotten = (untold?.results ?? []).map(recordOfJob);
-  for (const job of forgotten) await sendCallback(environment, job, now);
-  return due.length + idle.length + forgotten.length;
+  const [orphans = [], waited = [], active = [], idle = [], forgotten = []] = found.map(({ results }) =>
+    results.map(recordOfJob),
+  );
+  const untold = [...forgotten];
+  const tell = (job: JobRecord) => void untold.push(job);
+  for (const job of orphans) {
+    await applyEvent(environment, job, { kind: "cancel", reason: "parent-ended" }, now, { tell });
+  }
+  for (const job of [...waited, ...active]) await refreshJob(environment, job, now, tell);
+  for (const job of idle) await startWorkflowJob(environment, job, { now, randomBytes, tell });
+  return { count: found.reduce((count, { results }) => count + results.length, 0), untold };
 }
 
 /** Requests sweep too, so that jobs move without a schedule; one isolate not more often than this. */
@@ -50,12 +76,20 @@ const EVERY_MS = 1_000;
 /** Of this isolate; by the catalog, since tests have several. */
 const lastSweeps = new WeakMap<object, number>();
 
-/** Sweeps unless that was done just now. */
-export async function sweepNowAndThen(environment: Environment, sources: JobSources): Promise<void> {
+/**
+ * Sweeps unless that was done just now. The request does not wait for callbacks: whoever takes a job would give up, and
+ * have it all the same. As many are sent as go at once, since little time is left after an answer; the next sweeps send
+ * the others.
+ */
+export async function sweepNowAndThen(c: AppContext, sources: JobSources): Promise<void> {
   const at = sources.now().getTime();
-  const last = lastSweeps.get(environment.CATALOG);
+  const last = lastSweeps.get(c.env.CATALOG);
   // A clock that was set back does not stop it.
   if (last !== undefined && Math.abs(at - last) < EVERY_MS) return;
-  lastSweeps.set(environment.CATALOG, at);
-  await sweepJobs(environment, sources);
+  lastSweeps.set(c.env.CATALOG, at);
+  const sweep = async () => {
+    const { untold } = await moveJobs(c.env, sources);
+    c.executionCtx.waitUntil(sendCallbacks(c.env, untold.slice(0, CALLBACKS_AT_ONCE), sources.now));
+  };
+  await seeThrough(c, sweep());
 }

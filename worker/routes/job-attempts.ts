@@ -116,7 +116,7 @@ export function jobAttemptRoutes(dependencies: Dependencies) {
   const { now, uniqueName } = dependencies;
   return newRouter()
     .openapi(claim, async (c) => {
-      await seeThrough(c, sweepNowAndThen(c.env, dependencies));
+      await sweepNowAndThen(c, dependencies);
       const claimed = await seeThrough(c, claimNext(c.env, c.req.valid("json"), dependencies));
       c.header("cache-control", "no-store");
       if (claimed !== undefined) return c.json(claimed, 200);

@@ -115,13 +115,13 @@ export function jobRoutes({ now, randomBytes }: Dependencies) {
       for (const scope of scopesFor(request.spec)) requireScope(c, scope);
       const created = createJob(c.env, request, c.get("principal").id, sources);
       const { job, isNew } = await seeThrough(c, created);
-      const body = await describeCreated(c.env, job);
+      const body = await describeCreated(c.env, { job, isNew });
       c.header("location", `/v1/jobs/${job.id}`);
       c.header("cache-control", "no-store");
       return isNew ? c.json(body, 201) : c.json(body, 200);
     })
     .openapi(list, async (c) => {
-      await seeThrough(c, sweepNowAndThen(c.env, sources));
+      await sweepNowAndThen(c, sources);
       const { items, next } = await listJobs(c.env.CATALOG, c.req.valid("query"));
       c.header("cache-control", "no-store");
       return c.json({ items: items.map(summarizeJob), next }, 200);
@@ -149,7 +149,7 @@ export function jobRoutes({ now, randomBytes }: Dependencies) {
       return followJob(c, () => look(c, id));
     })
     .openapi(queue, async (c) => {
-      await seeThrough(c, sweepNowAndThen(c.env, sources));
+      await sweepNowAndThen(c, sources);
       const { label, backend } = c.req.valid("query");
       const labels = label === undefined ? undefined : [label].flat();
       c.header("cache-control", "no-store");
@@ -158,7 +158,7 @@ export function jobRoutes({ now, randomBytes }: Dependencies) {
 
   /** A job as it is by now. @throws Problem `job-not-found` */
   async function look(c: AppContext, id: JobId): Promise<JobRecord> {
-    await seeThrough(c, sweepNowAndThen(c.env, sources));
+    await sweepNowAndThen(c, sources);
     const job = await currentJob(c.env, id, now);
     if (job === undefined) throw new Problem("job-not-found", `There is no job ${id}.`, { job: id });
     return job;

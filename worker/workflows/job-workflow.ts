@@ -7,7 +7,7 @@ import { withdrawOrders } from "../catalog/alias-orders.ts";
 import { touchJob } from "../catalog/job-claims.ts";
 import { type JobRecord, requireJob } from "../catalog/jobs.ts";
 import type { Environment, JobParameters } from "../environment.ts";
-import { applyEvent, leaseMsOf, workflowPauseMsOf } from "../jobs/apply.ts";
+import { applyEvent, cancelChildren, leaseMsOf, workflowPauseMsOf } from "../jobs/apply.ts";
 import * as making from "../jobs/make-model.ts";
 import { lookAtMembers, postMembers } from "../jobs/pipeline-members.ts";
 import { type Outcome, Refused, settle, Superseded, valueOf } from "./outcome.ts";
@@ -28,18 +28,28 @@ const MOST_LOOKS = 900;
 
 const NOTHING: JobResult = { members: [], model: null, probe: null, gate: null, alias: null, problem: null };
 
+interface Failure {
+  readonly reason: FailureReason;
+  readonly exitCode: number | null;
+  /** Left out: unless edgefuse itself failed. */
+  readonly isLast?: boolean;
+}
+
 /** How the job failed; what came of it all the same. */
 class Failed extends Error {
   override readonly name = "Failed";
   readonly reason: FailureReason;
   readonly exitCode: number | null;
   readonly result: JobResult;
+  /** Another attempt would find the same. */
+  readonly isLast: boolean;
 
-  constructor(reason: FailureReason, exitCode: number | null, message: string, result: JobResult) {
+  constructor({ reason, exitCode, isLast = reason !== "internal" }: Failure, message: string, result: JobResult) {
     super(message);
     this.reason = reason;
     this.exitCode = exitCode;
     this.result = result;
+    this.isLast = isLast;
   }
 }
 
@@ -69,8 +79,7 @@ export class JobWorkflow extends WorkflowEntrypoint<Environment, JobParameters> 
         await run.finish({ kind: "fail", attempt, reason: "agent-stopped", exitCode: null }, undefined);
         return;
       }
-      const { reason, exitCode, message, result } = failure;
-      const isLast = reason !== "internal";
+      const { reason, exitCode, message, result, isLast } = failure;
       await run.finish({ kind: "fail", attempt, reason, exitCode, isLast }, result, message);
     }
   }
@@ -116,12 +125,17 @@ class JobRun {
     });
   }
 
-  /** A job that ended while it ordered something takes that back; one that another attempt goes on with does not. */
+  /**
+   * A job that ended while it ordered something, or posted members, takes that back; one that another attempt goes on
+   * with does not.
+   */
   async takeBack(): Promise<void> {
     await this.#step.do("take back", PATIENT, async () => {
       const { CATALOG } = this.#environment;
-      const { id, status } = await requireJob(CATALOG, this.#parameters.id);
-      if (isFinal(status.state) && status.state !== "succeeded") await withdrawOrders(CATALOG, id);
+      const { id, spec, status } = await requireJob(CATALOG, this.#parameters.id);
+      if (!isFinal(status.state) || status.state === "succeeded") return;
+      if (spec.kind === "pipeline") await cancelChildren(this.#environment, id, () => new Date());
+      await withdrawOrders(CATALOG, id);
     });
   }
 
@@ -139,7 +153,8 @@ class JobRun {
       return { found: found.kind === "waiting" ? undefined : found, progress: { done, total, unit: "members" } };
     });
     if (trained.kind === "failed") {
-      throw new Failed(trained.reason, trained.exitCode, trained.message, this.#result);
+      // Whatever the reason: the member had its own attempts, and is over.
+      throw new Failed({ ...trained, isLast: true }, trained.message, this.#result);
     }
     const { members } = trained;
     this.#result = { ...this.#result, members };
@@ -226,7 +241,8 @@ class JobRun {
   }
 
   #refused(problem: ProblemDocument): Failed {
-    return new Failed(reasonOfProblem(problem), null, problem.detail, { ...this.#result, problem });
+    const failure = { reason: reasonOfProblem(problem), exitCode: null };
+    return new Failed(failure, problem.detail, { ...this.#result, problem });
   }
 }
 
@@ -236,7 +252,8 @@ function failureOf(error: unknown): Failed | undefined {
   if (error instanceof Failed) return error;
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
   console.error(JSON.stringify({ level: "error", code: "internal", cause }));
-  return new Failed("internal", null, "Something failed inside edgefuse, again and again; its log says what.", NOTHING);
+  const message = "Something failed inside edgefuse, again and again; its log says what.";
+  return new Failed({ reason: "internal", exitCode: null }, message, NOTHING);
 }
 
 /** What a request for the same would have been answered, as the reason of a job. */

@@ -206,6 +206,25 @@ describe("the life of a job", () => {
     expect(applied(status, stopped, POLICY, 61_000).status).toMatchObject({ state: "failed", reason: "timed-out" });
   });
 
+  it("gives each attempt of an agent its time, and what the deployment does itself one time for all", () => {
+    const deadlines = (policy: JobPolicy) => {
+      let { status } = applied(newStatus(policy, 0), { kind: "claim" }, policy, 0);
+      const found = [status.deadlineAt];
+      const handed: JobEvent = { kind: "fail", attempt: 1, reason: "agent-stopped", exitCode: null };
+      status = applied(status, handed, policy, 20_000).status;
+      status = applied(status, { kind: "claim" }, policy, 21_000).status;
+      found.push(status.deadlineAt);
+      const failed: JobEvent = { kind: "fail", attempt: 2, reason: "internal", exitCode: null };
+      status = applied(status, failed, policy, 30_000).status;
+      status = applied(status, { kind: "claim" }, policy, 40_000).status;
+      return { status, deadlines: [...found, status.deadlineAt] };
+    };
+    expect(deadlines(POLICY).deadlines).toEqual([60_000, 81_000, 100_000]);
+    const own = deadlines({ ...POLICY, isOwn: true });
+    expect(own.deadlines).toEqual([60_000, 60_000, 60_000]);
+    expect(applied(own.status, { kind: "timeout" }, POLICY, 60_000).status.stop).toBe("timed-out");
+  });
+
   it("tells an agent that never came from one that was lost", () => {
     const { status } = applied(newStatus(POLICY, 0), { kind: "claim" }, POLICY, 0);
     expect(applied(status, { kind: "leaseExpired" }, POLICY, 10_000).status.reason).toBe("never-started");

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { JobChange } from "../../../shared/api/jobs.ts";
 import { migrate } from "../migrations.ts";
 import {
   asHolder,
@@ -151,6 +152,27 @@ describe("a job", () => {
     // Once more is no error: CI does it in any case.
     expect((await send(`/v1/jobs/${running.id}`, { method: "DELETE" })).status).toBe(200);
     expect((await look(running.id)).state).toBe("cancelled");
+  });
+
+  it("that was done just before it heard that it shall stop has succeeded, and its history says so", async () => {
+    const { id } = await post();
+    const held = await claimed();
+    await beat(held);
+    await send(`/v1/jobs/${id}`, { method: "DELETE" });
+    await complete(held, { exitCode: 0 });
+    expect(await look(id)).toMatchObject({ state: "succeeded", reason: "done" });
+    const text = await (await send(`/v1/jobs/${id}/events`)).text();
+    const told = [...text.matchAll(/event: state\ndata: (.+)/g)].map(([, data]) => {
+      const { state, reason } = JSON.parse(data ?? "") as JobChange;
+      return [state, reason];
+    });
+    expect(told).toEqual([
+      ["queued", null],
+      ["leased", null],
+      ["running", null],
+      ["running", "cancelled"],
+      ["succeeded", "done"],
+    ]);
   });
 
   it("is stopped when it takes too long", async () => {

@@ -31,8 +31,22 @@ const app = createApp(sources);
 
 const ADMIN = bindings.EDGEFUSE_ADMIN_TOKEN ?? "";
 
-/** A request as the worker gets it, with the admin's token unless another is given. */
+/**
+ * A request as the worker gets it, with the admin's token unless another is given. The runtime is done with it when all
+ * that it left for afterwards is.
+ */
 export async function send(path: string, init: RequestInit = {}, token = ADMIN): Promise<Response> {
+  const { response, waited } = await answer(path, init, token);
+  if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) await Promise.allSettled(waited);
+  return response;
+}
+
+/** A request's answer as its client gets it, and what goes on after it. */
+export async function answer(
+  path: string,
+  init: RequestInit = {},
+  token = ADMIN,
+): Promise<{ readonly response: Response; readonly waited: readonly Promise<unknown>[] }> {
   const waited: Promise<unknown>[] = [];
   const context = {
     waitUntil: (promise: Promise<unknown>) => waited.push(promise),
@@ -41,9 +55,7 @@ export async function send(path: string, init: RequestInit = {}, token = ADMIN):
   } as unknown as ExecutionContext;
   const headers = new Headers(init.headers);
   headers.set("authorization", `Bearer ${token}`);
-  const response = await app.request(path, { ...init, headers }, environment, context);
-  if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) await Promise.allSettled(waited);
-  return response;
+  return { response: await app.request(path, { ...init, headers }, environment, context), waited };
 }
 
 export const json = (method: string, body: unknown, headers: Record<string, string> = {}): RequestInit => ({
@@ -67,9 +79,12 @@ export async function post(members: object = {}, request: object = {}, token?: s
 
 const capabilities = { kinds: ["train", "experiment"], backends: ["wasm"], memoryBytes: 2 ** 30, labels: [] };
 
-export async function claim(agent = "agent-1", able: object = {}): Promise<ClaimedJob | undefined> {
-  const body = { agent, capabilities: { ...capabilities, ...able } };
-  const response = await send("/v1/jobs/claim", json("POST", body));
+/** A request for a job. */
+export const claimRequest = (agent = "agent-1", able: object = {}): RequestInit =>
+  json("POST", { agent, capabilities: { ...capabilities, ...able } });
+
+export async function claim(agent?: string, able?: object): Promise<ClaimedJob | undefined> {
+  const response = await send("/v1/jobs/claim", claimRequest(agent, able));
   if (response.status === 204) return undefined;
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
   return (await response.json()) as ClaimedJob;
