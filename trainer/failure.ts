@@ -28,6 +28,8 @@ export type FailureKind = Exclude<Outcome, "ok">;
 export interface FailureOptions extends ErrorOptions {
   /** Where it is not the kind's: a command that waits for another process ends as that one did. */
   readonly exitCode?: number;
+  /** Whether it stays what is told where the command was stopped by a signal; `resume-me` and `interrupted` always do. */
+  readonly tellsOfStop?: boolean;
 }
 
 /** Anything the trainer gives up on deliberately. The message is one line: what, which, what to do. */
@@ -35,11 +37,17 @@ export class Failure extends Error {
   override readonly name = "Failure";
   readonly kind: FailureKind;
   readonly exitCode: number;
+  readonly tellsOfStop: boolean;
 
-  constructor(kind: FailureKind, message: string, { exitCode, ...options }: FailureOptions = {}) {
+  constructor(
+    kind: FailureKind,
+    message: string,
+    { exitCode, tellsOfStop = kind === "resume-me" || kind === "interrupted", ...options }: FailureOptions = {},
+  ) {
     super(message, options);
     this.kind = kind;
     this.exitCode = exitCode ?? EXIT_CODES[kind].code;
+    this.tellsOfStop = tellsOfStop;
   }
 }
 

@@ -63,7 +63,7 @@ describe("a full disk", () => {
     const full = await runCli(line);
     expect(full.code, full.stderr).toBe(5);
     expect(full.stderr).toMatch(
-      /\nedgefuse: There is no space left for \S*fam-\d\S* \(ENOSPC\): free some and run the same command again\..*goes on from its last saved state\.\n$/,
+      /\nedgefuse: There is no space left for \S*fam-\d\S* \(ENOSPC\): free some and run the same command again\..*goes on from its last saved state, unless --fresh discards it\.\n$/,
     );
     expect(full.stdout).toBe("");
     const left = await readdir(join(small, "out"));

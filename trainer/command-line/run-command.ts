@@ -43,9 +43,9 @@ export async function runCommandLine(
   }
 }
 
-/** A command that stops in good order says itself how, and what to do next. */
+/** A command that stops in good order, or fails to, says itself how, and what to do next. */
 function saysOfStop(error: unknown): boolean {
-  return error instanceof Failure && (error.kind === "resume-me" || error.kind === "interrupted");
+  return error instanceof Failure && error.tellsOfStop;
 }
 
 async function dispatch(

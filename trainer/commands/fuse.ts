@@ -18,7 +18,8 @@ import { planText } from "../fusing/plan-text.ts";
 import { type FusionJob, type FusionTarget, planJob, writeFusion } from "../fusing/write-fusion.ts";
 import { GATE_OPTIONS, gateFromOptions } from "./gate-options.ts";
 
-const DTYPES = ["input", "f16", "bf16", "f32", "f64"] as const;
+const DTYPES = ["input", "f8_e4m3", "f8_e5m2", "f16", "bf16", "f32", "f64"] as const;
+const dtype = choice(DTYPES, { help: "dtype of the output's floats; input keeps each tensor's", fallback: "input" });
 const MEBIBYTE = 2 ** 20;
 
 export const fuse = defineCommand({
@@ -58,7 +59,8 @@ export const fuse = defineCommand({
       parse: parseInputSetting,
     }),
     statistics: repeated(text({ help: "statistics of a file, for methods that use them", placeholder: "FILE" })),
-    dtype: choice(DTYPES, { help: "dtype of the output's floats; input keeps each tensor's", fallback: "input" }),
+    // Recipes and safetensors write them in capitals.
+    dtype: { ...dtype, parse: (given) => dtype.parse(given.toLowerCase()) },
     "non-float": choice(["error", "first"], {
       help: "integer and boolean tensors that differ: refuse, or take the first file's",
       fallback: "error",

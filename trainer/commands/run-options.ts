@@ -26,7 +26,7 @@ export const RUN_OPTIONS = {
   backend: choice(BACKEND_CHOICES, { help: "what computes; auto takes a GPU if there is one", fallback: "auto" }),
   threads: optional(wholeNumber(1, 1024, { help: "models trained at a time (default: one a core; one on a GPU)" })),
   "checkpoint-every": checkpointEvery,
-  fresh: flag("begin again: discard saved states, replace files of another run"),
+  fresh: flag("begin again: discard what there is of that name, saved states too"),
   "keep-best": flag("also write NAME-1.best.safetensors: the epoch with the best validation accuracy"),
   metrics: optional(
     text({ help: "append a JSON line every 10 steps and every epoch to this file", placeholder: "FILE" }),

@@ -7,14 +7,15 @@ import type { Terminal } from "../command-line/terminal.ts";
 import { Failure } from "../failure.ts";
 import { type RemoteWorker, workerOf } from "../remote/connect.ts";
 
+/** Seconds that a token is good for unless it is said. */
+const LIFETIME = 90 * 86_400;
 const SECONDS = { m: 60, h: 3600, d: 86_400 } as const;
 
 /** `12h`, `30d`, `never`; null: never. */
 const lifetime: ValueOption<number | null> = {
   kind: "value",
   placeholder: "TIME",
-  help: "create: how long it is good for: 15m, 12h, 30d, at most 366d, or never",
-  fallback: "90d",
+  help: "create: how long it is good for: 15m, 12h, 30d, at most 366d, or never (default: 90d)",
   parse(given) {
     if (given === "never") return null;
     const [, digits = "", unit = ""] = /^(\d{1,6})([mhd])$/.exec(given) ?? [];
@@ -29,18 +30,20 @@ const lifetime: ValueOption<number | null> = {
 interface TokenOptions {
   readonly name: string | undefined;
   readonly scope: readonly Scope[];
-  readonly expires: number | null;
+  /** Seconds; null: it does not expire. */
+  readonly expires: number | null | undefined;
   readonly all: boolean;
 }
 
 interface TokenAction extends Action {
+  readonly options: readonly (keyof TokenOptions)[];
   run(operands: readonly string[], options: TokenOptions, worker: RemoteWorker, terminal: Terminal): Promise<void>;
 }
 
 const ACTIONS: ReadonlyMap<string, TokenAction> = new Map([
-  ["create", { operands: [], run: create }],
-  ["list", { operands: [], run: list }],
-  ["revoke", { operands: ["ID"], run: revoke }],
+  ["create", { operands: [], options: ["name", "scope", "expires"], run: create }],
+  ["list", { operands: [], options: ["all"], run: list }],
+  ["revoke", { operands: ["ID"], options: [], run: revoke }],
 ]);
 
 export const token = defineCommand({
@@ -54,7 +57,7 @@ export const token = defineCommand({
   options: {
     name: optional(text({ help: "create: who or what will use it", placeholder: "NAME" })),
     scope: repeated(choice(SCOPES, { help: "create: what it may do" })),
-    expires: lifetime,
+    expires: optional(lifetime),
     all: flag("list: also those that are revoked or expired"),
   },
   examples: [
@@ -64,16 +67,22 @@ export const token = defineCommand({
   ],
   async run(values, words, context) {
     const { name, action, operands } = chooseAction("token", ACTIONS, words);
-    if (name !== "create" && (values.name !== undefined || values.scope.length > 0)) {
-      throw usage(`--name and --scope do not go with token ${name}.`);
-    }
-    await action.run(operands, values, workerOf(context), context.terminal);
+    const options: TokenOptions = values;
+    const given = (Object.keys(options) as (keyof TokenOptions)[]).filter((option) => isGiven(options[option]));
+    const stray = given.find((option) => !action.options.includes(option));
+    if (stray !== undefined) throw usage(`--${stray} does not go with token ${name}.`);
+    await action.run(operands, options, workerOf(context), context.terminal);
   },
 });
 
+/** `--expires never` is null, and given. */
+function isGiven(value: TokenOptions[keyof TokenOptions]): boolean {
+  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+}
+
 async function create(
   _: readonly string[],
-  { name, scope, expires }: TokenOptions,
+  { name, scope, expires = LIFETIME }: TokenOptions,
   worker: RemoteWorker,
   terminal: Terminal,
 ) {

@@ -1,7 +1,8 @@
-import { type BackendChoice, chooseBackend } from "../backend/choose-backend.ts";
+import { type BackendChoice, type ChosenBackend, chooseBackend } from "../backend/choose-backend.ts";
 import type { CommandContext } from "../command-line/command.ts";
 import { ProgressBoard } from "../command-line/progress-board.ts";
-import { Failure } from "../failure.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { asFailure, Failure } from "../failure.ts";
 import { checkTask } from "../training/check-task.ts";
 import { FamilyFiles, type FinishedMember } from "../training/family-files.ts";
 import type { CheckpointInterval } from "../training/member-surroundings.ts";
@@ -44,7 +45,7 @@ export async function trainToFiles(
   run: FileRun,
   context: CommandContext,
 ): Promise<FinishedMember[]> {
-  const { terminal, signal } = context;
+  const { terminal } = context;
   const tasks = familyTasks(options).filter(({ member }) => run.member === undefined || member === run.member);
   for (const task of tasks) checkTask(task);
   const backend = await chooseBackend(run.backend);
@@ -53,16 +54,35 @@ export async function trainToFiles(
   if (run.backend !== "wasm") terminal.note(backend.reason);
 
   const files = new FamilyFiles(run.out, run.keepBest);
-  await files.prepare(
-    tasks.map(({ label }) => label),
-    run,
-  );
-  const data = dataDigests(options.dataset);
+  const names = tasks.map(({ label }) => label);
+  const unlock = await files.lock(names);
+  try {
+    await files.prepare(names, run);
+    return await trainTasks(tasks, { dataset: options.dataset, files, backend, run, context });
+  } finally {
+    unlock();
+  }
+}
+
+interface TasksOptions {
+  readonly dataset: Dataset;
+  readonly files: FamilyFiles;
+  readonly backend: ChosenBackend;
+  readonly run: FileRun;
+  readonly context: CommandContext;
+}
+
+/** Trains those of the tasks that are not trained yet. */
+async function trainTasks(
+  tasks: readonly MemberTask[],
+  { dataset, files, backend, run, context: { terminal, signal } }: TasksOptions,
+): Promise<FinishedMember[]> {
+  const data = dataDigests(dataset);
   const finished = new Map<string, FinishedMember>();
   const pending: Pending[] = [];
   for (const task of tasks) {
     const description = describeTask(task, data, backend.name);
-    const found = run.fresh ? undefined : await files.find(task, description);
+    const found = await files.find(task, description);
     if (found === undefined) pending.push({ task, digest: taskDigest(description) });
     else finished.set(task.label, found);
     if (found !== undefined) terminal.note(`${found.path} is trained already`);
@@ -97,7 +117,10 @@ export async function trainToFiles(
       },
     );
   } catch (error) {
-    throw signal.aborted ? stopFailure(signal.reason, stops, labels) : error;
+    if (!signal.aborted) throw error;
+    // A run that stops in good order rejects with the signal's reason, and with nothing else.
+    if (error !== signal.reason) throw failedStop(error, signal.reason);
+    throw stopFailure(signal.reason, { stops, labels, fresh: run.fresh });
   } finally {
     board.finish();
     metrics?.close();
@@ -113,24 +136,36 @@ function familyLine({ name, models, dataset, fixedRatio, frozenValue }: FamilyOp
   return `${name}: ${models} model${models === 1 ? "" : "s"}, ${share} ${held}, ${dataset.train.count} samples of ${dataset.name}`;
 }
 
+interface Stopped {
+  readonly stops?: readonly StoppedMember[];
+  readonly labels?: readonly string[];
+  readonly fresh?: boolean;
+}
+
 /**
  * What a stop by a signal means: SIGTERM comes from a scheduler, which is told to run the command again; SIGINT from a
  * person, who knows.
  * @param reason of the abort
+ * @param stopped `fresh`: whether the command has begun again already, so that doing so once more would lose this run
  */
-export function stopFailure(
-  reason: unknown,
-  stops: readonly StoppedMember[] = [],
-  labels: readonly string[] = [],
-): unknown {
+export function stopFailure(reason: unknown, { stops = [], labels = [], fresh = false }: Stopped = {}): unknown {
   if (!(reason instanceof Failure)) return reason;
   const kind = reason.kind === "terminated" ? "resume-me" : reason.kind;
-  const signal = reason.kind === "terminated" ? "SIGTERM" : "SIGINT";
   const inOrder = stops.toSorted((a, b) => a.task - b.task);
   const where = inOrder.map(({ task, step, steps }) => `${labels[task]} at step ${step} of ${steps}`).join(", ");
   const what = where === "" ? "Nothing is lost" : `The state is saved (${where})`;
-  return new Failure(kind, `Stopped by ${signal}. ${what}; run the same command again to go on.`, { cause: reason });
+  const how = fresh ? "without --fresh" : "again";
+  return new Failure(kind, `${stoppedBy(reason)}. ${what}; run the same command ${how} to go on.`, { cause: reason });
 }
+
+/** What went wrong as a signal stopped the run, such as a state that could not be saved: no order to run it again. */
+function failedStop(error: unknown, reason: unknown): Failure {
+  const { kind, message } = asFailure(error);
+  const when = reason instanceof Failure ? `${stoppedBy(reason)}, but not in good order: ` : "";
+  return new Failure(kind, `${when}${message}`, { cause: error, tellsOfStop: true });
+}
+
+const stoppedBy = ({ kind }: Failure) => `Stopped by ${kind === "terminated" ? "SIGTERM" : "SIGINT"}`;
 
 function divergedFailure(divergences: readonly Failure[], finished: number): Failure {
   const [first] = divergences;

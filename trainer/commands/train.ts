@@ -80,17 +80,19 @@ export const train = defineCommand({
     { what: "for scripts: a JSON line a checkpoint", line: "edgefuse train --epochs 1 --out checkpoints --json" },
   ],
   async run(values, _operands, context) {
+    const { signal } = context;
+    let fresh = false;
     try {
-      await run(values, context);
+      await run(values, context, () => ({ fresh } = values));
     } catch (error) {
-      const { signal } = context;
-      const saysHow = error instanceof Failure && (error.kind === "resume-me" || error.kind === "interrupted");
-      throw signal.aborted && !saysHow ? stopFailure(signal.reason) : error;
+      const saysHow = error instanceof Failure && error.tellsOfStop;
+      throw signal.aborted && !saysHow ? stopFailure(signal.reason, { fresh }) : error;
     }
   },
 });
 
-async function run(values: Values<typeof OPTIONS>, context: CommandContext): Promise<void> {
+/** @param onTrained called once all files are in place */
+async function run(values: Values<typeof OPTIONS>, context: CommandContext, onTrained: () => void): Promise<void> {
   const { name } = values;
   if (name !== undefined && !/^[\w][\w.-]{0,99}$/.test(name)) {
     throw new Failure("usage", `--name ${JSON.stringify(name)} is not valid: letters, digits, _ . and -.`);
@@ -135,6 +137,7 @@ async function run(values: Values<typeof OPTIONS>, context: CommandContext): Pro
     },
     context,
   );
+  onTrained();
   for (const member of members) context.terminal.result(describeMember(member), summaryLine(member));
   if (target !== undefined) await pushFamily(target, members, context);
 }

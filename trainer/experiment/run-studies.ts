@@ -3,7 +3,7 @@ import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import type { Augmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { Failure } from "../failure.ts";
-import { sha256Hex } from "../training/checkpoint-file.ts";
+import { sha256Hex } from "../storage/bytes-at-once.ts";
 import type { MemberProgress, MemberTask } from "../training/member-task.ts";
 import { familyTasks } from "../training/run-family.ts";
 import { trainMembers, type TrainMembersOptions } from "../training/train-members.ts";

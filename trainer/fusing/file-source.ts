@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import type { ByteSource } from "../../shared/fusion/index.ts";
 import { Problem } from "../../shared/problem.ts";
 import { Failure } from "../failure.ts";
+import { BYTES_AT_ONCE, readAll } from "../storage/bytes-at-once.ts";
 
 /** A file that stays open, read anywhere. */
 export interface OpenFile extends ByteSource {
@@ -14,9 +15,10 @@ export interface OpenFile extends ByteSource {
 
 /**
  * Opens a file for reading by ranges. Each read is a buffer of its own.
+ * @param atOnce bytes that the system is asked for at a time, at most
  * @throws Failure `bad-input` where the path is not a regular file; Error `ENOENT`, `EACCES` …
  */
-export async function openFile(path: string): Promise<OpenFile> {
+export async function openFile(path: string, atOnce = BYTES_AT_ONCE): Promise<OpenFile> {
   const handle = await open(path, "r");
   const opened = await handle.stat({ bigint: true });
   if (!opened.isFile()) {
@@ -28,11 +30,8 @@ export async function openFile(path: string): Promise<OpenFile> {
     bytes: Number(opened.size),
     async read(begin, end) {
       const bytes = new Uint8Array(end - begin);
-      for (let at = 0; at < bytes.length;) {
-        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, begin + at);
-        if (bytesRead === 0) throw new Problem("truncated-file", `${path} ends before byte ${end}.`);
-        at += bytesRead;
-      }
+      const read = await readAll(handle, bytes, begin, atOnce);
+      if (read < bytes.length) throw new Problem("truncated-file", `${path} ends before byte ${end}.`);
       return bytes;
     },
     async checkUnchanged() {

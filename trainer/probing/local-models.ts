@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { checkpointId, type CheckpointId } from "../../shared/identity.ts";
 import { decodeSafetensors, type SafetensorsHeader, type TensorInfo } from "../../shared/safetensors/index.ts";
 import { asFailure, Failure } from "../failure.ts";
 import { openCheckpoint } from "../fusing/open-checkpoint.ts";
+import { sha256Hex } from "../storage/bytes-at-once.ts";
 
 /** Files are read into memory whole, and an array of JavaScript's holds no more. */
 const LARGEST_FILE = 2 ** 32;
@@ -35,7 +35,7 @@ export async function readLocalModel(path: string): Promise<LocalModel> {
     }
     const file = (await input.source.read(0, bytes)) as Uint8Array<ArrayBuffer>;
     await opened.checkUnchanged();
-    const id = checkpointId.parse(createHash("sha256").update(file).digest("hex"));
+    const id = checkpointId.parse(sha256Hex(file));
     return { path, id, modelJson, ...decodeSafetensors(file) };
   } catch (error) {
     throw naming(path, error);

@@ -16,8 +16,8 @@ export interface PullOptions {
 
 interface FileOptions extends PullOptions {
   readonly awaitsDigest?: boolean;
-  /** Take a file of the right length for the right one; the caller verifies it. */
-  readonly trustsSize?: boolean;
+  /** Whether a file of the right length is the right one, where the worker knows no digest; never, where left out. */
+  readonly recognize?: (path: string) => Promise<boolean>;
 }
 
 /** A file that was pulled. */
@@ -72,14 +72,14 @@ async function presentFile(
   worker: RemoteWorker,
   from: string,
   to: string,
-  { force, signal, progress, trustsSize = false }: FileOptions,
+  { force, signal, progress, recognize }: FileOptions,
 ): Promise<PulledFile | undefined> {
   const found = await lstat(to).catch(() => undefined);
   if (found === undefined) return undefined;
   if (found.isDirectory()) throw new Failure("usage", `${to} is a folder; give the name of a file.`);
   const { bytes, sha256 } = await describeFile(worker, from);
   const hasLength = found.isFile() && found.size === bytes;
-  if (hasLength && sha256 === undefined && trustsSize && !force) {
+  if (hasLength && sha256 === undefined && !force && (await recognize?.(to)) === true) {
     return { path: to, bytes, sha256: undefined, verified: false, kept: bytes };
   }
   if (hasLength && sha256 !== undefined) {

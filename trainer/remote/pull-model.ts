@@ -7,6 +7,7 @@ import { Failure } from "../failure.ts";
 import { tfjsFiles } from "../fusing/tfjs-output.ts";
 import type { RemoteWorker } from "./connect.ts";
 import type { RemoteThing } from "./find-remote.ts";
+import { isOwnShard } from "./own-shard.ts";
 import { type PulledFile, pullFile, type PullOptions } from "./pull-file.ts";
 import { digestOfShards } from "./whole-digest.ts";
 
@@ -56,17 +57,17 @@ async function pullShards(worker: RemoteWorker, id: ModelId, folder: string, opt
     throw new Failure("usage", `${id} comes in several files; give a folder with -o.`);
   }
   const indexPath = modelPath(id, INDEX_FILE);
-  const index = await worker.ask(
-    `give ${indexPath}`,
-    async () => new Uint8Array(await (await worker.client.open(indexPath)).arrayBuffer()),
+  const index = await worker.ask(`give ${indexPath}`, async () =>
+    parseShardIndex(new Uint8Array(await (await worker.client.open(indexPath)).arrayBuffer())),
   );
-  const names = parseShardIndex(index).files;
   // No index ever goes with shards that are not its own.
   if (options.force) await rm(join(folder, INDEX_FILE), { force: true });
   const files: PulledFile[] = [];
-  // Shards have no digests; all of them together have.
-  const shardOptions = { ...options, awaitsDigest: false, trustsSize: true };
-  for (const name of names) files.push(await pullFile(worker, modelPath(id, name), join(folder, name), shardOptions));
+  // Shards have no digests; all of them together have, unless nobody has read the whole model yet.
+  const shardOptions = { ...options, awaitsDigest: false, recognize: (path: string) => isOwnShard(id, index, path) };
+  for (const name of index.files) {
+    files.push(await pullFile(worker, modelPath(id, name), join(folder, name), shardOptions));
+  }
   const { signal, progress } = options;
   progress.begin(
     "checking",

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { access, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { BYTES_AT_ONCE, writeAll } from "./bytes-at-once.ts";
 
 /** A file that comes into being whole or not at all. */
 export interface AtomicFile {
@@ -20,8 +21,12 @@ export interface AtomicFile {
  * Opens a temporary file beside `path`, which gets that name once it is whole. Folders are made as needed. Whatever was
  * there stays until then. The temporary file also goes where the process ends early, unless it is killed outright.
  * @param replace false: the name must be new
+ * @param atOnce bytes of one write at most
  */
-export async function openAtomically(path: string, { replace }: { readonly replace: boolean }): Promise<AtomicFile> {
+export async function openAtomically(
+  path: string,
+  { replace, atOnce = BYTES_AT_ONCE }: { readonly replace: boolean; readonly atOnce?: number },
+): Promise<AtomicFile> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true });
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
@@ -39,9 +44,7 @@ export async function openAtomically(path: string, { replace }: { readonly repla
     process.off("exit", remove);
   };
   return {
-    async write(bytes) {
-      for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
-    },
+    write: (bytes) => writeAll(file, bytes, atOnce),
     async commit() {
       try {
         await file.sync();

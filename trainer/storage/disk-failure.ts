@@ -10,7 +10,7 @@ export function diskFailure(error: unknown, path: string): unknown {
   return new Failure(
     "unreachable",
     `There is no space left for ${path} (${code}): free some and run the same command again. ` +
-      "What was there before is whole, and training goes on from its last saved state.",
+      "What was there before is whole, and training goes on from its last saved state, unless --fresh discards it.",
     { cause: error },
   );
 }

@@ -1,10 +1,11 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { decodeSafetensors } from "../../shared/safetensors/index.ts";
+import { readFusionInput } from "../../shared/fusion/index.ts";
+import type { CheckpointId } from "../../shared/identity.ts";
 import type { CommandContext } from "../command-line/command.ts";
 import { asFailure, Failure } from "../failure.ts";
 import { ByteProgress } from "../fusing/byte-progress.ts";
+import { digestSource } from "../fusing/digest-source.ts";
+import { type OpenFile, openFile } from "../fusing/file-source.ts";
 import { connectWorker, type WorkerAccess, workerAccess } from "../remote/connect.ts";
 import { uploadCheckpoint } from "../remote/upload-checkpoint.ts";
 import { registerCheckpoint } from "./register.ts";
@@ -38,6 +39,9 @@ export interface Pusher {
   push(path: string): Promise<Pushed>;
   close(): void;
 }
+
+/** A header is read without knowing whose it is. */
+const STAND_IN = "0".repeat(64) as CheckpointId;
 
 /** Variables whose presence says that there is a bucket to push to. */
 const S3_VARIABLES = ["EDGEFUSE_S3_ENDPOINT", "EDGEFUSE_S3_BUCKET"] as const;
@@ -106,10 +110,18 @@ async function pushThroughS3(
   path: string,
   { fetch, signal }: CommandContext,
 ): Promise<Pushed> {
-  const { bytes, sha256 } = await readCheckpoint(path);
-  const key = checkpointKey(sha256);
-  const upload = await uploadObject(client, settings.bucket, key, bytes, { signal });
-  const pushed = { path, sha256, key, bytes: bytes.length, upload, via: "s3" } as const;
+  const file = await openFile(path);
+  let pushed: Omit<Pushed, "registered">;
+  try {
+    await checkCheckpoint(file);
+    const sha256 = await digestSource(file, file.bytes, { signal });
+    const key = checkpointKey(sha256);
+    const upload = await uploadObject(client, settings.bucket, key, file, { signal });
+    pushed = { path, sha256, key, bytes: file.bytes, upload, via: "s3" };
+  } finally {
+    await file.close();
+  }
+  const { key, sha256 } = pushed;
   if (access === undefined) return { ...pushed, registered: "no" };
   const registration = await registerCheckpoint(access, key, { fetch, signal });
   if (registration.id !== sha256) {
@@ -118,16 +130,14 @@ async function pushThroughS3(
   return { ...pushed, registered: registration.known ? "known" : "new" };
 }
 
-/** Reads a file and checks that it is safetensors, before anything is sent anywhere. */
-async function readCheckpoint(path: string) {
-  const bytes = new Uint8Array(await readFile(path));
+/** Checks that a file is safetensors, before anything is sent anywhere. */
+async function checkCheckpoint(file: OpenFile): Promise<void> {
   try {
-    decodeSafetensors(bytes);
+    await readFusionInput(STAND_IN, file, file.bytes);
   } catch (error) {
     const { kind, message } = asFailure(error);
-    throw new Failure(kind, `${path}: ${message}`, { cause: error });
+    throw new Failure(kind, message.includes(file.path) ? message : `${file.path}: ${message}`, { cause: error });
   }
-  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 const checkpointKey = (sha256: string): string => `checkpoints/${sha256}.safetensors`;

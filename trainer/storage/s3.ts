@@ -1,7 +1,9 @@
 import { HeadObjectCommand, type HeadObjectCommandOutput, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { Failure } from "../failure.ts";
+import type { OpenFile } from "../fusing/file-source.ts";
 import { s3Failure, statusOf } from "./s3-failure.ts";
 import type { S3Settings } from "./s3-settings.ts";
 
@@ -36,31 +38,62 @@ export interface UploadOptions {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
+/** What is uploaded: a file, of which a few parts are in memory at a time, or bytes. */
+export type UploadSource = Pick<OpenFile, "bytes" | "read" | "checkUnchanged">;
+
 /**
  * Uploads an object whose key says its content, so an object already there with the same size is taken for it.
  * An upload that fails leaves nothing: parts are aborted, and a single PUT is all or nothing.
  * @returns whether anything was sent
- * @throws Failure `refused` (bucket, credentials), `unreachable` (network, 5xx, damaged on the way)
+ * @throws Failure `refused` (bucket, credentials), `unreachable` (network, 5xx, damaged on the way), `bad-input` where the
+ *   file has been written to since it was opened
  */
 export async function uploadObject(
   client: S3Client,
   bucket: string,
   key: string,
-  bytes: Uint8Array<ArrayBuffer>,
+  content: UploadSource | Uint8Array<ArrayBuffer>,
   { signal, onProgress }: UploadOptions = {},
 ): Promise<"uploaded" | "exists"> {
+  const source = content instanceof Uint8Array ? sourceOf(content) : content;
+  const { bytes } = source;
   try {
     const present = await headObject(client, bucket, key, signal);
-    if (present?.ContentLength === bytes.length) return "exists";
-    if (bytes.length > PART_SIZE) await uploadInParts(client, bucket, key, bytes, signal, onProgress);
-    else await uploadWhole(client, bucket, key, bytes, signal);
+    if (present?.ContentLength === bytes) return "exists";
+    const digests: Buffer[] = [];
+    const parts = partsOf(source, digests);
+    if (bytes > PART_SIZE) await uploadInParts(client, bucket, key, parts, signal, onProgress);
+    else await uploadWhole(client, bucket, key, (await parts.next()).value ?? new Uint8Array(), signal);
     signal?.throwIfAborted();
-    await verify(client, bucket, key, bytes, signal);
-    onProgress?.(bytes.length);
+    await verify(client, bucket, key, { bytes, etag: etagOf(digests) }, signal);
+    onProgress?.(bytes);
     return "uploaded";
   } catch (error) {
     signal?.throwIfAborted();
     throw s3Failure(error, bucket, key);
+  }
+}
+
+function sourceOf(bytes: Uint8Array<ArrayBuffer>): UploadSource {
+  return {
+    bytes: bytes.length,
+    read: async (begin, end) => bytes.subarray(begin, end),
+    checkUnchanged: async () => undefined,
+  };
+}
+
+/**
+ * The parts of an object, one at least. The last is given only where the file is still what it was when it was opened, so
+ * that an upload of anything else cannot be completed.
+ * @param digests takes the MD5 of each part
+ */
+async function* partsOf(source: UploadSource, digests: Buffer[]): AsyncGenerator<Uint8Array, undefined> {
+  for (let begin = 0; begin === 0 || begin < source.bytes; begin += PART_SIZE) {
+    const end = Math.min(source.bytes, begin + PART_SIZE);
+    const part = await source.read(begin, end);
+    if (end === source.bytes) await source.checkUnchanged();
+    digests.push(md5(part));
+    yield part;
   }
 }
 
@@ -83,7 +116,7 @@ async function uploadWhole(
   client: S3Client,
   bucket: string,
   key: string,
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const command = new PutObjectCommand({
@@ -101,13 +134,18 @@ async function uploadInParts(
   client: S3Client,
   bucket: string,
   key: string,
-  bytes: Uint8Array<ArrayBuffer>,
+  parts: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
   onProgress: ((bytes: number) => void) | undefined,
 ): Promise<void> {
   const upload = new Upload({
     client,
-    params: { Bucket: bucket, Key: key, Body: bytes, ContentType: "application/octet-stream" },
+    params: {
+      Bucket: bucket,
+      Key: key,
+      Body: Readable.from(parts, { highWaterMark: 1 }),
+      ContentType: "application/octet-stream",
+    },
     partSize: PART_SIZE,
     queueSize: PARALLEL_PARTS,
     leavePartsOnError: false,
@@ -127,32 +165,32 @@ async function verify(
   client: S3Client,
   bucket: string,
   key: string,
-  bytes: Uint8Array<ArrayBuffer>,
+  sent: { readonly bytes: number; readonly etag: string },
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const stored = await headObject(client, bucket, key, signal);
-  if (stored?.ContentLength !== bytes.length) {
+  if (stored?.ContentLength !== sent.bytes) {
     const found = stored === undefined ? "is not there" : `has ${stored.ContentLength} bytes`;
     throw new Failure(
       "unreachable",
-      `${key}: the stored object ${found} after uploading ${bytes.length} bytes; push again.`,
+      `${key}: the stored object ${found} after uploading ${sent.bytes} bytes; push again.`,
     );
   }
   const encrypted = stored.ServerSideEncryption !== undefined && stored.ServerSideEncryption !== "AES256";
   const etag = stored.ETag?.replaceAll('"', "") ?? "";
-  if (!encrypted && /^[0-9a-f]{32}(-\d+)?$/.test(etag) && etag !== expectedETag(bytes)) {
+  if (!encrypted && /^[0-9a-f]{32}(-\d+)?$/.test(etag) && etag !== sent.etag) {
     throw new Failure("unreachable", `${key}: the stored object has another MD5 than the file; push again.`);
   }
 }
 
-/** MD5 of a single PUT; MD5 of the parts' MD5s and their number after a multipart upload. */
-export function expectedETag(bytes: Uint8Array): string {
-  if (bytes.length <= PART_SIZE) return md5(bytes).toString("hex");
-  const parts: Buffer[] = [];
-  for (let begin = 0; begin < bytes.length; begin += PART_SIZE) {
-    parts.push(md5(bytes.subarray(begin, begin + PART_SIZE)));
-  }
-  return `${md5(Buffer.concat(parts)).toString("hex")}-${parts.length}`;
+/**
+ * The ETag that S3 gives: the MD5 of a single PUT; the MD5 of the parts' MD5s, and their number, after a multipart upload.
+ * @param digests MD5 of each part
+ */
+export function etagOf(digests: readonly Buffer[]): string {
+  const [only] = digests;
+  if (only !== undefined && digests.length === 1) return only.toString("hex");
+  return `${md5(Buffer.concat(digests)).toString("hex")}-${digests.length}`;
 }
 
 const md5 = (bytes: Uint8Array) => createHash("md5").update(bytes).digest();

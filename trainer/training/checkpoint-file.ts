@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { ALIGNMENT_KEY, alignmentOf } from "../../shared/alignment/metadata.ts";
 import { MODEL_KEY } from "../../shared/models/architecture.ts";
 import type { Weights } from "../../shared/models/weights.ts";
 import { encodeSafetensors } from "../../shared/safetensors/index.ts";
+import { sha256Hex } from "../storage/bytes-at-once.ts";
 import type { BestMember, MemberTask, Metrics } from "./member-task.ts";
 import { type TaskDescription, taskDigest } from "./task-description.ts";
 import type { BestSoFar } from "./training-state.ts";
@@ -90,8 +90,4 @@ export function readRecordedTask(metadata: Readonly<Record<string, string>>): Re
   } catch {
     return undefined;
   }
-}
-
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,12 +1,14 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { readAlignment } from "../../shared/alignment/metadata.ts";
 import { decodeSafetensors } from "../../shared/safetensors/index.ts";
 import { Failure } from "../failure.ts";
 import { writeAtomically } from "../storage/atomic-file.ts";
+import { readWhole, sha256Hex } from "../storage/bytes-at-once.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
-import { readRecordedTask, sha256Hex } from "./checkpoint-file.ts";
+import { takeLocks } from "../storage/run-locks.ts";
+import { readRecordedTask } from "./checkpoint-file.ts";
 import type { BestMember, MemberTask, TrainedMember } from "./member-task.ts";
 import { OTHER_RUN, removeLeftovers, statePath } from "./state-file.ts";
 import { type TaskDescription, taskDifferences, taskDigest } from "./task-description.ts";
@@ -48,11 +50,24 @@ export class FamilyFiles {
     return statePath(this.#path(label));
   }
 
-  /** Removes what runs that were killed outright have left half-written, and with `fresh` also what could be resumed. */
+  /**
+   * Keeps other processes of this machine off the members' files.
+   * @returns lets them go
+   * @throws Failure `usage` where another run trains one of them
+   */
+  lock(labels: readonly string[]): Promise<() => void> {
+    const guarded = new Map(labels.map((label) => [this.#lockPath(label), this.#path(label)]));
+    return takeLocks([...guarded.keys()], (path, { pid }) => {
+      const what = `${guarded.get(path)} is being trained by another run (process ${pid}).`;
+      return new Failure("usage", `${what} Wait for its end, or take another --name or --out.`);
+    });
+  }
+
+  /** Removes what runs that were killed outright have left half-written; with `fresh` all that has the members' names. */
   async prepare(labels: readonly string[], { fresh }: { readonly fresh: boolean }): Promise<void> {
     const all = labels.flatMap((label) => [this.#path(label), this.#bestPath(label), this.statePath(label)]);
-    await removeLeftovers(all);
-    if (fresh) for (const label of labels) await rm(this.statePath(label), { force: true });
+    await removeLeftovers([...all, ...labels.map((label) => this.#lockPath(label))]);
+    if (fresh) for (const path of all) await rm(path, { force: true });
   }
 
   /**
@@ -108,18 +123,18 @@ export class FamilyFiles {
     return join(this.#directory, `${label}.safetensors`);
   }
 
+  #lockPath(label: string): string {
+    return join(this.#directory, `.${label}.lock`);
+  }
+
   #bestPath(label: string): string {
     return join(this.#directory, `${label}.best.safetensors`);
   }
 }
 
 async function readChecked(path: string, description: TaskDescription, weights: "last" | "best") {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (bytes === undefined) return undefined;
-  const file = new Uint8Array(bytes);
+  const file = await readWhole(path);
+  if (file === undefined) return undefined;
   const metadata = metadataOf(file);
   const recorded = metadata === undefined ? undefined : readRecordedTask(metadata);
   if (metadata === undefined || recorded === undefined) {

@@ -1,7 +1,8 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../failure.ts";
 import { writeAtomically } from "../storage/atomic-file.ts";
+import { readWhole } from "../storage/bytes-at-once.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
 import { type TaskDescription, taskDifferences } from "./task-description.ts";
 import { decodeState, encodeState, type TrainingState } from "./training-state.ts";
@@ -27,14 +28,11 @@ export function fileStateStore(path: string, task: TaskDescription, keepBest: bo
   return {
     /** @throws Failure `bad-input` for a damaged state, `usage` for one of another task */
     async load() {
-      const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined;
-        throw error;
-      });
+      const bytes = await readWhole(path);
       if (bytes === undefined) return undefined;
       let decoded: ReturnType<typeof decodeState>;
       try {
-        decoded = decodeState(new Uint8Array(bytes));
+        decoded = decodeState(bytes);
       } catch (error) {
         const reason = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
         throw new Failure("bad-input", `${path} cannot be resumed from: ${reason}. Delete it to begin again.`);

@@ -5,6 +5,7 @@ import type { Architecture } from "../../shared/models/architecture.ts";
 import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import type { Augmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { sha256Hex } from "../storage/bytes-at-once.ts";
 import type { MemberTask } from "./member-task.ts";
 import type { Regime } from "./regime.ts";
 
@@ -42,7 +43,7 @@ export function dataDigests({ train, validation }: Dataset): DataDigests {
 function splitDigest(split: Shard): string {
   const known = digested.get(split);
   if (known !== undefined) return known;
-  const digest = createHash("sha256").update(encodeShard(split)).digest("hex");
+  const digest = sha256Hex(encodeShard(split));
   digested.set(split, digest);
   return digest;
 }
@@ -97,5 +98,5 @@ function leaves(value: unknown, path = "", found = new Map<string, string>()): M
 function subsetDigest(samples: Uint32Array<ArrayBuffer>): string {
   const bytes = new DataView(new ArrayBuffer(4 * samples.length));
   samples.forEach((sample, index) => bytes.setUint32(4 * index, sample, true));
-  return createHash("sha256").update(new Uint8Array(bytes.buffer)).digest("hex");
+  return sha256Hex(new Uint8Array(bytes.buffer));
 }

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Weight, Weights } from "../../shared/models/weights.ts";
 import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../shared/safetensors/index.ts";
+import { updateHash } from "../storage/bytes-at-once.ts";
 import type { Validation } from "./member-task.ts";
 import type { OptimizerState } from "./masked-optimizer.ts";
 
@@ -138,6 +139,8 @@ export function decodeState(file: Uint8Array<ArrayBuffer>): DecodedState {
 /** SHA-256 over the facts and every tensor, name and bytes, in the order of names. */
 function digest(text: string, parts: readonly (readonly [string, Uint8Array])[]): string {
   const hash = createHash("sha256").update(text);
-  for (const [name, data] of parts.toSorted(([a], [b]) => (a < b ? -1 : 1))) hash.update(`\n${name}\n`).update(data);
+  for (const [name, data] of parts.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    updateHash(hash.update(`\n${name}\n`), data);
+  }
   return hash.digest("hex");
 }

@@ -13,7 +13,7 @@ import {
 } from "../../../shared/safetensors/index.ts";
 import { RandomStream } from "../../../shared/random/stream.ts";
 import { f32Checkpoint } from "../../support/checkpoint-files.ts";
-import { type FloatName, float64Average } from "../../support/float-oracle.ts";
+import { floatBytes, type FloatName, float64Average } from "../../support/float-oracle.ts";
 import { MAIN, runCli } from "./run-cli.ts";
 
 let folder: string;
@@ -52,17 +52,21 @@ async function dataOf(path: string, tensor: string): Promise<Uint8Array> {
 async function bitsOf(path: string, tensor: string, format: FloatName): Promise<bigint[]> {
   const data = await dataOf(path, tensor);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const width = format === "BF16" ? 2 : 4;
-  return Array.from({ length: data.length / width }, (_, index) =>
-    BigInt(width === 2 ? view.getUint16(2 * index, true) : view.getUint32(4 * index, true)),
-  );
+  const width = floatBytes(format);
+  return Array.from({ length: data.length / width }, (_, index) => {
+    if (width === 1) return BigInt(view.getUint8(index));
+    return BigInt(width === 2 ? view.getUint16(2 * index, true) : view.getUint32(4 * index, true));
+  });
 }
 
 describe("edgefuse fuse", () => {
-  it.each<["f32" | "bf16" | "input", FloatName]>([
+  it.each<[string, FloatName]>([
     ["input", "F32"],
     ["f32", "F32"],
     ["bf16", "BF16"],
+    ["F16", "F16"],
+    ["f8_e4m3", "F8_E4M3"],
+    ["F8_e5m2", "F8_E5M2"],
   ])("averages to the bit, rounded once (--dtype %s)", async (dtype, format) => {
     const inputs = await writeInputs();
     const line = ["fuse", ...inputs, "-o", at("o.st"), "--weights", "1,0.3", "--dtype", dtype, "--json"];

@@ -46,6 +46,24 @@ describe("edgefuse shard of every dataset", () => {
     ]);
   });
 
+  it("leaves no shard of an earlier run that had more, and removes nothing else", async () => {
+    const out = join(folder, "out");
+    const words = ["shard", "--dataset", "glyphs", "--out", out, "--limit", "40"];
+    const others = [
+      "glyphs-train-5.safetensors",
+      "glyphs-validation-04.safetensors",
+      "glyphs-validation-mine.safetensors",
+    ];
+    const written = (count: number) =>
+      Array.from({ length: count }, (_, at) => `glyphs-validation-${at + 1}.safetensors`);
+    expect(await runCli([...words, "--size", "10"])).toMatchObject({ code: 0 });
+    for (const name of others) await writeFile(join(out, name), "mine");
+    expect((await readdir(out)).sort()).toEqual([...others, ...written(4)].sort());
+    const { code, stderr } = await runCli([...words, "--size", "30"]);
+    expect([code, stderr.match(/removed /g)?.length]).toEqual([0, 2]);
+    expect((await readdir(out)).sort()).toEqual([...others, ...written(2)].sort());
+  });
+
   it.skipIf(!existsSync(CIFAR))(
     "cuts CIFAR-10 and reads its own shards (skipped without ../shared/data/cifar10)",
     async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -6,6 +6,7 @@ import { runCommandLine } from "../../../trainer/command-line/run-command.ts";
 import { readArchitecture } from "../../../shared/models/architecture.ts";
 import { decodeSafetensors } from "../../../shared/safetensors/index.ts";
 import { COMMANDS } from "../../../trainer/commands/registry.ts";
+import { Failure } from "../../../trainer/failure.ts";
 import { writeShardFolder } from "../../support/shard-folder.ts";
 
 let data: string;
@@ -21,16 +22,30 @@ beforeEach(async () => {
 afterEach(() => rm(out, { recursive: true }));
 
 /** `edgefuse train` in this process, on the tiny dataset. */
-async function runTrain(...words: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const runTrain = (...words: readonly string[]) => runStopped(words);
+
+/** The same, with a SIGTERM once it trains. */
+async function runStopped(
+  words: readonly string[],
+  onStep?: () => Promise<void>,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   let [stdout, stderr] = ["", ""];
+  const stop = new AbortController();
+  const hear = (text: string) => {
+    stderr += text;
+    if (onStep === undefined || stop.signal.aborted || !/step +\d/.test(stderr)) return;
+    const wait = onStep;
+    onStep = undefined;
+    void wait().then(() => stop.abort(new Failure("terminated", "Stopped by SIGTERM; nothing half-written is left.")));
+  };
   const given = words.includes("--dataset") ? [] : ["--dataset", "shards", "--data-dir", data, "--backend", "wasm"];
   const line = [...given, ...words].map((word) => (word === "EMPTY" ? out : word));
   const code = await runCommandLine(COMMANDS, ["train", ...line], {
     stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
+    stderr: { write: hear },
     environment: {},
     fetch,
-    signal: new AbortController().signal,
+    signal: stop.signal,
   });
   return { code, stdout, stderr };
 }
@@ -98,6 +113,50 @@ describe("edgefuse train", () => {
     expect(other.stderr).toMatch(
       /is of another run: regime\.learningRate is 0\.05, was 0\.1\. Take another --name or --out/,
     );
+  });
+
+  it("discards with --fresh all that has the name, also best weights that are not kept any more", async () => {
+    const line = ["--hidden", "8", "--epochs", "1", "--models", "1", "--name", "fam", "--out", out];
+    expect(await runTrain(...line, "--keep-best")).toMatchObject({ code: 0 });
+    expect((await readdir(out)).sort()).toEqual(["fam-1.best.safetensors", "fam-1.safetensors"]);
+    expect(await runTrain(...line, "--learning-rate", "0.05", "--fresh")).toMatchObject({ code: 0 });
+    expect(await readdir(out)).toEqual(["fam-1.safetensors"]);
+  });
+
+  it("says after --fresh to go on without it, which works over files of another run", async () => {
+    const line = ["--hidden", "8", "--models", "1", "--name", "fam", "--out", out];
+    expect(await runTrain(...line, "--epochs", "1")).toMatchObject({ code: 0 });
+    const long = [...line, "--epochs", "1000000"];
+    const stopped = await runStopped([...long, "--fresh"], () => Promise.resolve());
+    expect(stopped.code, stopped.stderr).toBe(75);
+    expect(stopped.stderr).toMatch(/Stopped by SIGTERM\. The state is saved .*; run the same command without --fresh/);
+    const again = await runStopped(long, () => Promise.resolve());
+    expect(again.code, again.stderr).toBe(75);
+    expect(again.stderr).toMatch(/fam-1 goes on from step \d+\n[^]*; run the same command again to go on\.\n$/);
+  });
+
+  it("tells of a state that it could not save when it was stopped, and does not say that it may be run again", async () => {
+    const line = ["--hidden", "8", "--models", "1", "--name", "fam", "--out", out, "--epochs", "1000000"];
+    // No file can take the name of a folder that has something in it.
+    const below = join(out, ".fam-1.state.safetensors", "below");
+    const stopped = await runStopped(line, async () => void (await mkdir(below, { recursive: true })));
+    expect(stopped.stderr).toMatch(/\nedgefuse: Stopped by SIGTERM, but not in good order: EISDIR[^\n]*\n$/);
+    expect(stopped.code).toBe(3);
+  });
+
+  it("refuses to train what another run trains, and leaves that one alone", async () => {
+    const line = ["--hidden", "8", "--name", "fam", "--out", out, "--epochs", "1000000"];
+    let second: Awaited<ReturnType<typeof runTrain>> | undefined;
+    const first = await runStopped(line, async () => {
+      second = await runTrain(...line, "--member", "2", "--fresh");
+      expect(await readdir(out)).toEqual([".fam-1.lock", ".fam-2.lock"]);
+    });
+    expect(second).toMatchObject({ code: 2, stdout: "" });
+    expect(second?.stderr).toMatch(
+      /\nedgefuse: \S+fam-2\.safetensors is being trained by another run \(process \d+\)\. Wait for its end, or take another --name or --out\.\n$/,
+    );
+    expect(first.code, first.stderr).toBe(75);
+    expect((await readdir(out)).sort()).toEqual([".fam-1.state.safetensors", ".fam-2.state.safetensors"]);
   });
 
   it("writes the models that did not diverge, and says of the others what to do", async () => {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { digestSource } from "../../../trainer/fusing/digest-source.ts";
 import { openFile } from "../../../trainer/fusing/file-source.ts";
 import { PartDigests } from "../../../trainer/fusing/part-digests.ts";
@@ -17,7 +17,10 @@ beforeEach(async () => {
   path = join(folder, "file");
   await writeFile(path, bytes);
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  return rm(folder, { recursive: true });
+});
 
 describe("openFile", () => {
   it("reads any range, each into a buffer of its own", async () => {
@@ -29,6 +32,28 @@ describe("openFile", () => {
     expect(a.buffer).not.toBe(b.buffer);
     await expect(file.read(bytes.length - 1, bytes.length + 1)).rejects.toMatchObject({ code: "truncated-file" });
     await file.close();
+  });
+
+  it("asks for a bounded number of bytes at a time, as Node refuses 2 GiB, and goes on after a short read", async () => {
+    const probe = await open(path, "r");
+    const handles = Object.getPrototypeOf(probe) as { read(...values: unknown[]): Promise<unknown> };
+    await probe.close();
+    const read = handles.read;
+    const asked: unknown[] = [];
+    vi.spyOn(handles, "read").mockImplementation(function (this: unknown, buffer, at, length, position) {
+      asked.push([length, position]);
+      // The system may give less than it was asked for.
+      return read.call(this, buffer, at, Math.min(Number(length), 8), position);
+    });
+    const file = await openFile(path, 10);
+    expect(await file.read(3, 28)).toEqual(bytes.slice(3, 28));
+    await file.close();
+    expect(asked).toEqual([
+      [10, 3],
+      [10, 11],
+      [9, 19],
+      [1, 27],
+    ]);
   });
 
   it("notices that a file was written to", async () => {

@@ -1,14 +1,17 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openAtomically, writeAtomically } from "../../../trainer/storage/atomic-file.ts";
 
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "edgefuse-atomic-"));
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  return rm(directory, { recursive: true });
+});
 
 describe("writeAtomically", () => {
   it("makes folders, writes, and replaces what was there", async () => {
@@ -48,6 +51,17 @@ describe("openAtomically", () => {
     await expect(file.commit()).rejects.toMatchObject({ code: "EEXIST" });
     expect(await readFile(path, "utf8")).toBe("first");
     expect(await readdir(directory)).toEqual(["file"]);
+  });
+
+  it("writes a bounded number of bytes at a time, as Node refuses 2 GiB", async () => {
+    const probe = await open(directory, "r");
+    const writes = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, "write");
+    await probe.close();
+    const file = await openAtomically(join(directory, "file"), { replace: false, atOnce: 3 });
+    await file.write(Uint8Array.from([1, 2, 3, 4, 5, 6, 7]));
+    await file.commit();
+    expect([...(await readFile(join(directory, "file")))]).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(writes.mock.calls.map(([, , length]) => length)).toEqual([3, 3, 1]);
   });
 
   it("removes what was written when it is given up", async () => {
