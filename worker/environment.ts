@@ -79,11 +79,13 @@ export interface ProbeParameters {
 /** What a gate Workflow is started with; everything else is in the catalog. */
 export interface GateParameters {
   readonly id: GateId;
+  readonly attempt: number;
 }
 
 /** Likewise of a soup. */
 export interface SoupParameters {
   readonly id: SoupId;
+  readonly attempt: number;
 }
 
 export interface AppEnvironment {

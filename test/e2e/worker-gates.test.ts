@@ -143,6 +143,38 @@ describe("a fusion with a gate", () => {
     expect((await aliasAt("later")).model).toBe(fusion.id);
   });
 
+  it("is made and published by Workflows once more after it was deleted", async () => {
+    const body = { recipe: recipeOf(teacher, await neighbour()), gate };
+    const prefer = "respond-async, wait=30";
+    const first = await fuse(body, { prefer });
+    const { id, visibility } = (await first.json()) as FusionDescription;
+    expect([first.status, visibility]).toEqual([201, "public"]);
+    expect((await worker.fetch(`/v1/models/${id}`, { method: "DELETE" })).status).toBe(204);
+    const second = await fuse(body, { prefer });
+    expect([second.status, await second.json()]).toEqual([
+      201,
+      expect.objectContaining({ id, state: "succeeded", visibility: "public" }),
+    ]);
+  });
+
+  it("is refused by Workflows where its data was deleted before the verdict", async () => {
+    const { shards } = await client.describeDataset("teacher");
+    await client.putDataset("short-lived", { shards });
+    const over = { ...gate, dataset: "short-lived", points: 3 };
+    const fusion = await client.createFusion({ recipe: recipeOf(teacher, await neighbour()), gate: over });
+    // As if it had been killed before the verdict.
+    const { CATALOG } = worker.environment;
+    await CATALOG.prepare("UPDATE gates SET state = 'pending', decided_at = NULL, updated_at = ? WHERE model = ?")
+      .bind("2026-01-01T00:00:00.000Z", fusion.id)
+      .run();
+    expect((await worker.fetch("/v1/datasets/short-lived", { method: "DELETE" })).status).toBe(204);
+    const looked = await worker.fetch(`/v1/gates/${fusion.gate?.id}`, { headers: { prefer: "wait=30" } });
+    expect(await looked.json()).toMatchObject({
+      state: "refused",
+      reasons: [expect.stringContaining("There is no dataset short-lived")],
+    });
+  });
+
   it("goes on by itself where whoever decided it died", async () => {
     const model = await client.createFusion({ recipe: recipeOf(teacher, await neighbour()) });
     const { CATALOG } = worker.environment;

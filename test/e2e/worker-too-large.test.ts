@@ -93,10 +93,13 @@ describe("what an isolate can never hold", () => {
     expect(ended).toMatchObject({ state: "failed", sha256: null });
     expectTooLarge(ended.problem, wholeTensor);
     await expect.poll(objects).toEqual([...before, `checkpoints/${extra}.safetensors`].toSorted());
-    const row = await worker.environment.CATALOG.prepare("SELECT upload_id, attempt FROM fusions WHERE id = ?")
+    const row = await worker.environment.CATALOG.prepare(
+      "SELECT upload_id, attempt, created_at FROM fusions WHERE id = ?",
+    )
       .bind(id)
-      .first();
-    expect(row).toEqual({ upload_id: null, attempt: 1 });
+      .first<{ upload_id: string | null; attempt: number; created_at: string }>();
+    // The first attempt was the last.
+    expect([row?.upload_id, row?.attempt]).toEqual([null, Date.parse(row?.created_at ?? "")]);
   });
 
   it("is told of tables for many inputs, too", async () => {

@@ -3,7 +3,7 @@ import type { ParsedGateForm } from "../../shared/api/gates.ts";
 import type { GateId, ModelId } from "../../shared/identity.ts";
 import type { JobId } from "../../shared/jobs/job-id.ts";
 
-/** An alias that shall move to a model once that has passed all of these gates. */
+/** An alias that shall move to a model once that is stored and has passed all of these gates. */
 export interface AliasOrder {
   readonly model: ModelId;
   readonly alias: AliasName;
@@ -31,12 +31,17 @@ interface Row {
   created_by: string;
 }
 
-/** Of several orders that send an alias to one model, the last one counts. */
+/**
+ * Of several orders that send an alias to one model, the last one counts. For a model that was deleted meanwhile, or whose
+ * fusion has ended, none is placed: whoever makes it anew orders nothing.
+ */
 export async function placeOrder(catalog: D1Database, order: AliasOrder): Promise<void> {
   await catalog
     .prepare(
       `INSERT INTO alias_orders (model, alias, gates, version, protected, gate, created_at, created_by, job)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+       WHERE EXISTS (SELECT 1 FROM models WHERE id = ?1)
+         OR EXISTS (SELECT 1 FROM fusions WHERE id = ?1 AND state IN ('lazy', 'queued', 'running'))
        ON CONFLICT (model, alias) DO UPDATE SET gates = excluded.gates, version = excluded.version,
          protected = excluded.protected, gate = excluded.gate, created_at = excluded.created_at,
          created_by = excluded.created_by, job = excluded.job`,

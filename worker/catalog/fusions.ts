@@ -9,7 +9,7 @@ export type PendingState = "lazy" | "queued" | "running" | "failed" | "cancelled
 /** A fusion whose model is not stored: lazy, being made, or ended without a result. */
 export interface FusionRecord extends RecipeFile {
   readonly state: PendingState;
-  /** Counts the Workflow instances that were started for it. */
+  /** Number of the Workflow instance that may write. A fusion that was deleted and made anew does not begin at the same one. */
   readonly attempt: number;
   readonly hasWeightsForm: boolean;
   readonly partBytes: number;
@@ -140,7 +140,7 @@ export async function recordUpload(
 }
 
 /**
- * Ends a fusion without a result.
+ * Ends a fusion without a result: no alias waits for it any more, whoever makes the model later.
  * @param attempt ends only this one; the current one where undefined
  * @returns the multipart upload that was under way; undefined where the fusion was not queued or running
  */
@@ -153,9 +153,11 @@ export async function endFusion(
   const condition = "id = ? AND state IN ('queued', 'running') AND (? IS NULL OR attempt = ?)";
   const [before] = await catalog.batch<{ upload_id: string | null }>([
     catalog.prepare(`SELECT upload_id FROM fusions WHERE ${condition}`).bind(id, attempt, attempt),
-    catalog
-      .prepare(`DELETE FROM fusion_parts WHERE fusion = ? AND EXISTS (SELECT 1 FROM fusions WHERE ${condition})`)
-      .bind(id, id, attempt, attempt),
+    ...["fusion_parts WHERE fusion", "alias_orders WHERE model"].map((rows) =>
+      catalog
+        .prepare(`DELETE FROM ${rows} = ? AND EXISTS (SELECT 1 FROM fusions WHERE ${condition})`)
+        .bind(id, id, attempt, attempt),
+    ),
     catalog
       .prepare(`UPDATE fusions SET state = ?, problem = ?, upload_id = NULL, updated_at = ? WHERE ${condition}`)
       .bind(end.state, end.problem === null ? null : JSON.stringify(end.problem), end.at, id, attempt, attempt),

@@ -149,6 +149,21 @@ export async function isHeld(catalog: D1Database, model: ModelId): Promise<boole
 }
 
 /**
+ * Has a model stay private that someone wants private, unless it is public: no gate publishes it, be it from before. A
+ * gate that refused it publishes nothing anyway, and goes on keeping it from those who would publish it without one.
+ */
+export async function keepPrivate(catalog: D1Database, model: ModelId): Promise<void> {
+  await catalog
+    .prepare(
+      `UPDATE gates SET release = 'private' WHERE model = ?1 AND state IN ('pending', 'passed')
+         AND NOT EXISTS (SELECT 1 FROM models WHERE id = ?1 AND visibility = 'public'
+           UNION ALL SELECT 1 FROM fusions WHERE id = ?1 AND visibility = 'public')`,
+    )
+    .bind(model)
+    .run();
+}
+
+/**
  * Claims the next attempt at a pending gate: of several who want to start it or take it over, one does.
  * @returns whether this caller is the one
  */
@@ -167,9 +182,17 @@ export function claimGate(
   );
 }
 
-/** Shows that someone is at work on a gate. */
-export async function touchGate(catalog: D1Database, id: GateId, at: string): Promise<void> {
-  await catalog.prepare("UPDATE gates SET updated_at = ? WHERE id = ? AND state = 'pending'").bind(at, id).run();
+/** Shows that an attempt is alive. @returns false where it is not the current one any more, or there is a verdict */
+export function touchGate(
+  catalog: D1Database,
+  { id, attempt }: Pick<GateRecord, "id" | "attempt">,
+  at: string,
+): Promise<boolean> {
+  return hasChanged(
+    catalog
+      .prepare("UPDATE gates SET updated_at = ? WHERE id = ? AND attempt = ? AND state = 'pending'")
+      .bind(at, id, attempt),
+  );
 }
 
 /** What a gate found. */

@@ -1,5 +1,6 @@
 import type { SoupMeasure } from "../../shared/fusion/soup/index.ts";
 import type { SoupId } from "../../shared/identity.ts";
+import { type SoupRecord, touching } from "./soups.ts";
 
 /** What came of evaluating a mixture: a measure, or why it has none. Plain JSON. */
 export type MixtureAnswer =
@@ -19,10 +20,18 @@ export async function findAnswer(
   return row === null ? undefined : (JSON.parse(row.answer) as MixtureAnswer);
 }
 
-/** Keeps an answer, and shows that someone is at work on the soup. */
+/** Keeps an answer, whichever attempt has found it, and shows that the attempt is alive. */
 export async function keepAnswer(
   catalog: D1Database,
-  { soup, mixture, answer }: { readonly soup: SoupId; readonly mixture: string; readonly answer: MixtureAnswer },
+  {
+    soup,
+    mixture,
+    answer,
+  }: {
+    readonly soup: Pick<SoupRecord, "id" | "attempt">;
+    readonly mixture: string;
+    readonly answer: MixtureAnswer;
+  },
   at: string,
 ): Promise<void> {
   await catalog.batch([
@@ -31,8 +40,8 @@ export async function keepAnswer(
         `INSERT INTO soup_evaluations (soup, mixture, answer, created_at) VALUES (?, ?, ?, ?)
          ON CONFLICT (soup, mixture) DO NOTHING`,
       )
-      .bind(soup, mixture, JSON.stringify(answer), at),
-    catalog.prepare("UPDATE soups SET updated_at = ? WHERE id = ?").bind(at, soup),
+      .bind(soup.id, mixture, JSON.stringify(answer), at),
+    touching(catalog, soup, at),
   ]);
 }
 

@@ -109,6 +109,42 @@ export function claimSoup(
   );
 }
 
+/** What an attempt may write while it is the current one and the soup is not made. */
+const CURRENT = "id = ? AND attempt = ? AND state = 'running'";
+
+/** Shows that an attempt is alive. @returns false where it is not the current one any more, and should stop */
+export function touchSoup(
+  catalog: D1Database,
+  { id, attempt }: Pick<SoupRecord, "id" | "attempt">,
+  at: string,
+): Promise<boolean> {
+  return hasChanged(touching(catalog, { id, attempt }, at));
+}
+
+/** The same as a statement, to go with others. */
+export function touching(
+  catalog: D1Database,
+  { id, attempt }: Pick<SoupRecord, "id" | "attempt">,
+  at: string,
+): D1PreparedStatement {
+  return catalog.prepare(`UPDATE soups SET updated_at = ? WHERE ${CURRENT}`).bind(at, id, attempt);
+}
+
+/**
+ * Says anew what the model is to be.
+ * @returns false where it is too late for private: the search is over, and the model is being made as it was asked for
+ */
+export function changeVisibility(catalog: D1Database, id: SoupId, visibility: Visibility): Promise<boolean> {
+  return hasChanged(
+    catalog
+      .prepare(
+        `UPDATE soups SET visibility = ?1
+         WHERE id = ?2 AND (?1 = 'public' OR outcome IS NULL OR state <> 'running')`,
+      )
+      .bind(visibility, id),
+  );
+}
+
 /** Records what the search came to. The same question always comes to the same. */
 export async function recordOutcome(catalog: D1Database, id: SoupId, outcome: SoupOutcome, at: string): Promise<void> {
   await catalog
@@ -117,18 +153,24 @@ export async function recordOutcome(catalog: D1Database, id: SoupId, outcome: So
     .run();
 }
 
-/** Ends a soup: with its model, or with the reason why there is none. */
-export async function endSoup(
+/** Ends a soup with its model, whichever attempt made it: each comes to the same. */
+export async function finishSoup(catalog: D1Database, id: SoupId, model: ModelId, at: string): Promise<void> {
+  await catalog
+    .prepare("UPDATE soups SET state = 'succeeded', model = ?, updated_at = ? WHERE id = ? AND state = 'running'")
+    .bind(model, at, id)
+    .run();
+}
+
+/** Ends an attempt that failed, should it be the current one. */
+export async function failSoup(
   catalog: D1Database,
-  id: SoupId,
-  end: { readonly model: ModelId } | { readonly problem: ProblemDocument },
+  { id, attempt }: Pick<SoupRecord, "id" | "attempt">,
+  problem: ProblemDocument,
   at: string,
 ): Promise<void> {
-  const [state, model, problem] =
-    "model" in end ? ["succeeded", end.model, null] : ["failed", null, JSON.stringify(end.problem)];
   await catalog
-    .prepare("UPDATE soups SET state = ?, model = ?, problem = ?, updated_at = ? WHERE id = ? AND state = 'running'")
-    .bind(state, model, problem, at, id)
+    .prepare(`UPDATE soups SET state = 'failed', problem = ?, updated_at = ? WHERE ${CURRENT}`)
+    .bind(JSON.stringify(problem), at, id, attempt)
     .run();
 }
 

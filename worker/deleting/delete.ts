@@ -24,6 +24,8 @@ interface Deletable {
   /** Tables that may have a row of it, with a condition on that row. */
   readonly rows: readonly { readonly table: string; readonly condition?: string }[];
   readonly kind?: ReferredKind;
+  /** Statements that take away what is of no use without it, with its id as their parameter `?1`. */
+  readonly also?: readonly string[];
 }
 
 /**
@@ -54,7 +56,8 @@ export async function deleteTopology(bindings: Bindings, id: TopologyId, at: Dat
 }
 
 /**
- * Deletes a model, stored or lazy, or what is left of a fusion that failed or was cancelled.
+ * Deletes a model, stored or lazy, or what is left of a fusion that failed or was cancelled. Aliases do not wait for it
+ * any more, should it be made anew.
  * @throws Problem `still-needed`, also by its own fusion while that is under way; `model-not-found`
  */
 export async function deleteModel(bindings: Bindings, id: ModelId, at: Date): Promise<void> {
@@ -64,6 +67,10 @@ export async function deleteModel(bindings: Bindings, id: ModelId, at: Date): Pr
     key: modelKey(id),
     rows: [{ table: "models" }, { table: "fusions", condition: ended }],
     kind: "model",
+    also: [
+      `DELETE FROM alias_orders WHERE model = ?1 AND NOT EXISTS
+         (SELECT 1 FROM models WHERE id = ?1 UNION ALL SELECT 1 FROM fusions WHERE id = ?1)`,
+    ],
   };
   if (await deleteThing(bindings, thing, at)) return;
   await requireUnneeded(bindings.CATALOG, "model", id);
@@ -112,16 +119,18 @@ export async function deleteDataset({ CATALOG }: Bindings, name: DatasetName, ve
  * Takes the row away and marks the object in one transaction, unless something needs it; then deletes the object.
  * @returns false where there was nothing that might be deleted
  */
-async function deleteThing(bindings: Bindings, { id, key, rows, kind }: Deletable, at: Date): Promise<boolean> {
+async function deleteThing(bindings: Bindings, thing: Deletable, at: Date): Promise<boolean> {
+  const { id, key, rows, kind, also = [] } = thing;
   const { CATALOG } = bindings;
   const unneeded = kind === undefined ? "true" : nothingNeeds(kind);
   const condition = (own = "true") => `id = ?1 AND ${own} AND ${unneeded}`;
   const isThere = rows.map((row) => `EXISTS (SELECT 1 FROM ${row.table} WHERE ${condition(row.condition)})`);
-  const [, ...deleted] = await CATALOG.batch([
+  const [, ...changes] = await CATALOG.batch([
     markWhere(CATALOG, { condition: isThere.join(" OR "), id, key, at: at.toISOString() }),
     ...rows.map((row) => CATALOG.prepare(`DELETE FROM ${row.table} WHERE ${condition(row.condition)}`).bind(id)),
+    ...also.map((statement) => CATALOG.prepare(statement).bind(id)),
   ]);
-  const hasChanged = deleted.some(({ meta }) => meta.changes > 0);
+  const hasChanged = changes.slice(0, rows.length).some(({ meta }) => meta.changes > 0);
   // Where it is marked, someone began to delete it and did not come to the end.
   return hasChanged ? finishDeletion(bindings, key) : (await isMarked(CATALOG, key)) && resumeDeletion(bindings, key);
 }

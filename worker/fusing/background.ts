@@ -9,11 +9,6 @@ import type { PreparedFusion } from "./prepare.ts";
 import { discardModel } from "./publish.ts";
 import { discardScratch } from "./statistics-steps.ts";
 
-/** Name of the Workflow instance of one attempt at a fusion. */
-export function instanceName(id: ModelId, attempt: number): string {
-  return `${id}-${attempt}`;
-}
-
 /**
  * Starts the Workflow of an attempt that the caller has claimed.
  * @throws what the platform throws; the fusion has failed then
@@ -25,7 +20,8 @@ export async function startAttempt(
   now: () => Date,
 ): Promise<void> {
   try {
-    await FUSE_WORKFLOW.create({ id: instanceName(id, attempt), params: { id, attempt } });
+    // The same model may be made again after it was deleted, and no name is given twice.
+    await FUSE_WORKFLOW.create({ params: { id, attempt } });
   } catch (error) {
     const problem = problemDocument(new Problem("internal", "The Workflow could not be started."), `/v1/fusions/${id}`);
     await endFusion(CATALOG, id, { state: "failed", problem, attempt, at: now().toISOString() });
@@ -59,7 +55,8 @@ export async function keepGoing(environment: Environment, fusion: FusionRecord, 
 }
 
 /**
- * Cancels a fusion that is queued or running: nothing of it remains, no multipart upload and no object.
+ * Cancels a fusion that is queued or running: nothing of it remains, no multipart upload and no object, and no alias
+ * waits for it any more.
  * @throws Problem `model-not-found`, `fusion-finished`
  */
 export async function cancelFusion(environment: Environment, id: ModelId, now: () => Date): Promise<void> {

@@ -2,7 +2,7 @@ import type { Visibility } from "../../shared/api/fusions.ts";
 import type { ModelId } from "../../shared/identity.ts";
 import { canonicalJson } from "../../shared/recipe/canonical-json.ts";
 import type { Recipe } from "../../shared/recipe/recipe.ts";
-import { isHeld } from "../catalog/gates.ts";
+import { isHeld, keepPrivate } from "../catalog/gates.ts";
 import { findFusion, type FusionRecord, insertFusion, renewLazy } from "../catalog/fusions.ts";
 import { type Environment, limitsOf } from "../environment.ts";
 import { hasWeightsForm } from "../tfjs-form/layers-model.ts";
@@ -20,6 +20,8 @@ export interface FusionRequest extends WantedVisibility {
   readonly materialize: "eager" | "lazy";
   /** Leaves the work to a Workflow, however small it is. */
   readonly isAsync: boolean;
+  /** Private until a gate lets it pass; nobody asked for it to stay so. */
+  readonly isForNow?: boolean;
 }
 
 export interface RequestedFusion {
@@ -42,6 +44,7 @@ export async function requestFusion(
   now: () => Date,
 ): Promise<RequestedFusion> {
   const { CATALOG } = environment;
+  if (request.visibility === "private" && request.isForNow !== true) await keepPrivate(CATALOG, request.id);
   const found = await findFused(CATALOG, request.id);
   const known = found === undefined ? undefined : await settleVisibility(CATALOG, found, request);
   const visibility = known === undefined ? await firstVisibility(CATALOG, request) : visibilityOf(known);
@@ -75,7 +78,7 @@ async function bringAbout(
   const prepared = await prepareFusion(environment, recipe);
   if (pending !== undefined && !isOver(pending, prepared)) await discardModel(environment, id);
   if (materialize === "lazy") {
-    const record = pendingRecord(id, prepared, { state: "lazy", attempt: 0, visibility }, now());
+    const record = pendingRecord(id, prepared, { state: "lazy", visibility }, now());
     const isNew = await insertFusion(CATALOG, record);
     if (!isNew && (pending?.state !== "lazy" || !isOver(pending, prepared))) await renewLazy(CATALOG, record);
     return { ...(await current(environment, id)), isNew };
@@ -84,8 +87,9 @@ async function bringAbout(
     const { isNew } = await materializeModel(environment, id, prepared, visibility, now);
     return { ...(await current(environment, id)), isNew };
   }
-  if (await insertFusion(CATALOG, pendingRecord(id, prepared, { state: "queued", attempt: 1, visibility }, now()))) {
-    await startAttempt(environment, id, 1, now);
+  const queued = pendingRecord(id, prepared, { state: "queued", visibility }, now());
+  if (await insertFusion(CATALOG, queued)) {
+    await startAttempt(environment, id, queued.attempt, now);
   } else {
     const other = await findFusion(CATALOG, id);
     if (other !== undefined && other.state !== "queued" && other.state !== "running") {
@@ -109,13 +113,15 @@ function isOver({ etags }: FusionRecord, prepared: PreparedFusion): boolean {
 function pendingRecord(
   id: ModelId,
   { plan, etags }: PreparedFusion,
-  start: Pick<FusionRecord, "state" | "attempt" | "visibility">,
+  start: Pick<FusionRecord, "state" | "visibility">,
   at: Date,
 ): FusionRecord {
   return {
     id,
     recipe: plan.recipe,
     ...start,
+    // Counted from here, so that an instance from before the model was deleted is not taken for the current one.
+    attempt: at.getTime(),
     bytes: plan.layout.fileLength,
     dataOffset: plan.layout.dataOffset,
     hasWeightsForm: hasWeightsForm(plan.layout),

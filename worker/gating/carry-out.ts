@@ -3,6 +3,7 @@ import type { Recipe } from "../../shared/recipe/recipe.ts";
 import { type AliasOrder, dropOrder, ordersFor } from "../catalog/alias-orders.ts";
 import { type AliasRecord, createAlias, findAlias, type GateVerdict, moveAlias } from "../catalog/aliases.ts";
 import { findGate, findPassedGate, type GateRecord } from "../catalog/gates.ts";
+import { findModel } from "../catalog/models.ts";
 import type { Environment } from "../environment.ts";
 import { findFused } from "../fusing/served-model.ts";
 import type { ModelId } from "../../shared/identity.ts";
@@ -14,11 +15,13 @@ type Bindings = Pick<Environment, "CATALOG">;
 const ATTEMPTS = 8;
 
 /**
- * Moves the aliases that wait for a model's gates: those whose gates have all let it pass. An order that a gate refused,
- * or that was overtaken, is dropped.
+ * Moves the aliases that wait for a stored model: those whose gates have all let it pass. An order that a gate refused, or
+ * that was overtaken, is dropped. Orders for a model that is not stored wait until it is.
  */
 export async function carryOutOrders({ CATALOG }: Bindings, model: ModelId, now: () => Date): Promise<void> {
-  for (const order of await ordersFor(CATALOG, model)) {
+  const orders = await ordersFor(CATALOG, model);
+  if (orders.length === 0 || (await findModel(CATALOG, model)) === undefined) return;
+  for (const order of orders) {
     const gates: GateRecord[] = [];
     for (const id of order.gates) {
       const gate = await findGate(CATALOG, id);

@@ -1,11 +1,11 @@
 import type { ProbeDescription } from "../../shared/api/probes.ts";
 import type { Problem } from "../../shared/problem.ts";
-import { type GateQuestion, type GateRecord } from "../catalog/gates.ts";
-import { type Environment } from "../environment.ts";
+import type { GateQuestion, GateRecord } from "../catalog/gates.ts";
+import type { Environment } from "../environment.ts";
 import { answerInline } from "../probing/answer-inline.ts";
 import { startGate } from "./background.ts";
 import { decideGate, isAboutModels } from "./decide.ts";
-import { parentsQuestion } from "./measure.ts";
+import { isLittleToEvaluate, parentsQuestion } from "./measure.ts";
 
 type Probed =
   | { readonly kind: "answered"; readonly probe: ProbeDescription | undefined }
@@ -29,7 +29,8 @@ export async function probeParentsNow(environment: Environment, gate: GateQuesti
 export async function decideNow(environment: Environment, gate: GateRecord, now: () => Date): Promise<GateRecord> {
   let probe: ProbeDescription | Problem | undefined;
   try {
-    const probed = await probeParentsNow(environment, gate.question, now);
+    const isLittle = await mayEvaluateNow(environment, gate.question);
+    const probed: Probed = isLittle ? await probeParentsNow(environment, gate.question, now) : { kind: "too-much" };
     if (probed.kind === "too-much") {
       await startGate(environment, gate, now);
       return gate;
@@ -39,5 +40,15 @@ export async function decideNow(environment: Environment, gate: GateRecord, now:
     if (!isAboutModels(error)) throw error;
     probe = error;
   }
-  return decideGate(environment, gate, probe, now);
+  return decideGate(environment, gate, { probe }, now);
+}
+
+/** What cannot be evaluated takes no time: deciding finds out why. */
+async function mayEvaluateNow(environment: Environment, gate: GateQuestion): Promise<boolean> {
+  try {
+    return await isLittleToEvaluate(environment, gate);
+  } catch (error) {
+    if (isAboutModels(error)) return true;
+    throw error;
+  }
 }

@@ -6,7 +6,9 @@ import type { GateQuestion } from "../catalog/gates.ts";
 import { findShards } from "../catalog/shards.ts";
 import type { Environment } from "../environment.ts";
 import { findEndpoint } from "../probing/endpoints.ts";
-import { evaluateModels } from "../probing/evaluate-models.ts";
+import { isLittleWork } from "../probing/answer-inline.ts";
+import { evaluateOne } from "../probing/evaluate-models.ts";
+import { type PreparedEvaluation, prepareEvaluation } from "../probing/evaluation.ts";
 
 /** A probe takes no more models around their mean. */
 const MOST_PROBED = 16;
@@ -35,14 +37,16 @@ export function parentsQuestion(gate: GateQuestion): ProbeQuestion | undefined {
 /**
  * Everything that a gate judges by: the parents as their probe has them, and the model, which is evaluated now.
  * @param probe of the parents; where there is none, they are evaluated one by one
+ * @param beat shows that the work goes on; called before each unit of it. What it throws ends the work
  * @throws Problem as `evaluateModels` does
  */
 export async function gatherFacts(
   environment: Environment,
   gate: GateQuestion,
   probe: ProbeDescription | undefined,
+  beat: () => Promise<void>,
 ): Promise<GateFacts> {
-  const { model, samples } = await evaluateOne(environment, gate, gate.model);
+  const { model, samples } = await measureOne(environment, gate, gate.model, beat);
   const shares = gate.parents.map(({ share }) => share);
   const ids = gate.parents.map(({ id }) => id);
   if (probe?.kind === "path") {
@@ -52,19 +56,41 @@ export async function gatherFacts(
   }
   const members: ModelMeasure[] = [];
   if (probe?.kind === "mean") members.push(...probe.members.map(measureOf));
-  else for (const id of ids) members.push((await evaluateOne(environment, gate, id)).model);
+  else for (const id of ids) members.push((await measureOne(environment, gate, id, beat)).model);
   return { path: null, parents: named(ids, members), shares, model, samples };
 }
 
-async function evaluateOne(
+/**
+ * Whether a request may evaluate what no probe of the parents tells: the model and, where it has one, its only parent.
+ * @throws Problem as `prepareEvaluation` does
+ */
+export async function isLittleToEvaluate(environment: Environment, gate: GateQuestion): Promise<boolean> {
+  const alone = gate.parents.length === 1 ? gate.parents.map(({ id }) => id) : [];
+  for (const id of [gate.model, ...alone]) {
+    if (!isLittleWork(environment, await prepareOne(environment, gate, id))) return false;
+  }
+  return true;
+}
+
+async function measureOne(
+  environment: Environment,
+  gate: GateQuestion,
+  id: string,
+  beat: () => Promise<void>,
+): Promise<{ readonly model: ModelMeasure; readonly samples: number }> {
+  const sums = await evaluateOne(environment, await prepareOne(environment, gate, id), beat);
+  return { model: meansOf(sums), samples: sums.count };
+}
+
+async function prepareOne(
   environment: Environment,
   { dataset, version, statistics, calibration, as }: GateQuestion,
   id: string,
-): Promise<{ readonly model: ModelMeasure; readonly samples: number }> {
+): Promise<PreparedEvaluation> {
   const { CATALOG } = environment;
   const { shards } = await requireDataset(CATALOG, dataset, version);
   const [samples] = calibration === undefined ? [] : await findShards(CATALOG, [calibration]);
-  const [sums] = await evaluateModels(environment, {
+  return prepareEvaluation(environment, {
     endpoints: [await findEndpoint(CATALOG, id)],
     grid: { kind: "mean", endpoints: 1, points: [[1]], members: [0], mean: 0, pairs: [] },
     shards: await findShards(CATALOG, shards),
@@ -72,8 +98,6 @@ async function evaluateOne(
     ...(samples === undefined ? {} : { calibration: samples }),
     ...(as === undefined ? {} : { form: as }),
   });
-  if (sums === undefined) throw new Error("a grid of one point has one sum");
-  return { model: meansOf(sums), samples: sums.count };
 }
 
 function measureOf({ accuracy, loss }: ModelMeasure): ModelMeasure {

@@ -4,7 +4,7 @@ import { type AliasRecord, type Change, type Move, moveAlias } from "../catalog/
 import { enterGate, type GateRecord } from "../catalog/gates.ts";
 import type { Environment } from "../environment.ts";
 import { findFused } from "../fusing/served-model.ts";
-import { verdictFor } from "./carry-out.ts";
+import { carryOutOrders, verdictFor } from "./carry-out.ts";
 import { decideNow } from "./decide-now.ts";
 import { resolveGate } from "./question.ts";
 
@@ -43,6 +43,20 @@ export async function moveThroughGate(
   const resolved = await resolveGate(CATALOG, { id: model, recipe }, form);
   let gate = await enterGate(CATALOG, { ...resolved, release: "private" }, now().toISOString());
   if (gate.state === "pending") gate = await decide(environment, gate, { isStored: fused.kind === "stored" }, now);
+  const passage = await passageBehind({ CATALOG }, gate, move, change);
+  // Others may wait for this verdict; and one that was pending may have come before there was an order.
+  await carryOutOrders(environment, model, now);
+  return passage;
+}
+
+/** What a gate's verdict means for the move; one that is pending has the move ordered. */
+async function passageBehind(
+  { CATALOG }: Pick<Environment, "CATALOG">,
+  gate: GateRecord,
+  move: Omit<Move, "gate">,
+  change: Change,
+): Promise<Passage> {
+  const { seen, model, isProtected } = move;
   switch (gate.state) {
     case "refused":
       return { kind: "refused", gate };

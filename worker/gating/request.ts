@@ -4,9 +4,17 @@ import type { ParsedGateForm } from "../../shared/api/gates.ts";
 import type { JobId } from "../../shared/jobs/job-id.ts";
 import { Problem } from "../../shared/problem.ts";
 import { insufficientScope } from "../auth/principal.ts";
-import { placeOrder } from "../catalog/alias-orders.ts";
+import { type AliasOrder, placeOrder } from "../catalog/alias-orders.ts";
 import { findAlias } from "../catalog/aliases.ts";
-import { enterGate, findGate, findPassedGate, forgetGate, type GateRecord, isHeld } from "../catalog/gates.ts";
+import {
+  enterGate,
+  findGate,
+  findPassedGate,
+  forgetGate,
+  type GateRecord,
+  isHeld,
+  keepPrivate,
+} from "../catalog/gates.ts";
 import type { Environment } from "../environment.ts";
 import { type FusionRequest, type RequestedFusion, requestFusion } from "../fusing/request-fusion.ts";
 import { findFused, type ServedModel } from "../fusing/served-model.ts";
@@ -61,6 +69,7 @@ export async function requestGatedFusion(
       if (!isDecided) await probeParentsNow(environment, gate.question, now);
     }
   }
+  if (visibility === "private") await keepPrivate(CATALOG, id);
   // First of all: should this request die half-way, whoever asks again finds a model that is held, and why.
   const entered: GateRecord[] = [];
   for (const [index, gate] of wanted.entries()) {
@@ -69,19 +78,9 @@ export async function requestGatedFusion(
     entered.push(await enterGate(CATALOG, { ...gate, release: releases }, now().toISOString()));
   }
   const hidden = known === undefined || visibility === "private" ? "private" : undefined;
-  const { isNew } = await fuseBehind(environment, entered, { ...request, visibility: hidden }, now);
+  const { isNew } = await fuseBehind(environment, entered, { ...request, visibility: hidden, isForNow: true }, now);
   if (request.alias !== undefined) {
-    await placeOrder(CATALOG, {
-      model: id,
-      alias: request.alias,
-      gates: entered.map((gate) => gate.id),
-      version: null,
-      isProtected: null,
-      gate: undefined,
-      createdAt: now().toISOString(),
-      createdBy: request.by,
-      job: request.job,
-    });
+    await placeOrder(CATALOG, orderOf(request, request.alias, entered, now()));
   }
   const gates = await goOn(environment, { entered, isNew, isAsync, release }, now);
   await carryOutOrders(environment, id, now);
@@ -105,15 +104,41 @@ async function fuseBehind(
   }
 }
 
-/** No gate stands in the way. */
+/** No gate stands in the way. The alias moves at once; that of a job, once its model is made. */
 async function requestFreely(environment: Environment, request: GatedRequest, now: () => Date): Promise<GatedFusion> {
-  const { id, alias, by } = request;
+  const { id, alias, job } = request;
   const requested = await requestFusion(environment, request, now);
   if (alias !== undefined) {
-    const order = { model: id, alias, gates: [], version: null, isProtected: null, gate: undefined };
-    await carryOut(environment, { ...order, createdAt: now().toISOString(), createdBy: by }, now);
+    const order = orderOf(request, alias, [], now());
+    if (job === undefined || requested.fused.kind === "stored") {
+      await carryOut(environment, order, now);
+    } else {
+      await placeOrder(environment.CATALOG, order);
+      // It may have been made before there was an order.
+      await carryOutOrders(environment, id, now);
+    }
   }
   return { ...requested, gates: [] };
+}
+
+/** What moves the alias of a request. */
+function orderOf(
+  { id: model, by, job }: Pick<GatedRequest, "id" | "by" | "job">,
+  alias: AliasName,
+  gates: readonly GateRecord[],
+  at: Date,
+): AliasOrder {
+  return {
+    model,
+    alias,
+    gates: gates.map((gate) => gate.id),
+    version: null,
+    isProtected: null,
+    gate: undefined,
+    createdAt: at.toISOString(),
+    createdBy: by,
+    job,
+  };
 }
 
 /** Decides what can be decided: within the request where that is small, else by Workflows. */

@@ -1,7 +1,7 @@
 import type { ProbeDescription, ProbeQuestion } from "../../shared/api/probes.ts";
 import { type Environment, limitsOf } from "../environment.ts";
 import { answerOver, positionsOf } from "./answer.ts";
-import { evaluateAll } from "./evaluate-models.ts";
+import { evaluateModels } from "./evaluate-models.ts";
 import { type PreparedEvaluation, prepareEvaluation } from "./evaluation.ts";
 import { type ResolvedQuestion, resolveQuestion } from "./question.ts";
 import { findProbe, storeAnswer } from "./store.ts";
@@ -21,7 +21,7 @@ export async function answerNow(
   prepared: PreparedEvaluation,
   now: () => Date,
 ): Promise<{ readonly probe: ProbeDescription; readonly isNew: boolean }> {
-  const totals = await evaluateAll(environment, prepared);
+  const totals = await evaluateModels(environment, prepared);
   const positions = await positionsOf(environment, prepared);
   return storeAnswer(environment, answerOver(question, totals, { positions, createdAt: now().toISOString() }));
 }

@@ -6,7 +6,7 @@ import type { EvaluationSums } from "../../shared/evaluation/sums.ts";
 import type { Environment } from "../environment.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { evaluateUnit } from "./evaluate-unit.ts";
-import { type PreparedEvaluation, prepareEvaluation } from "./evaluation.ts";
+import type { PreparedEvaluation } from "./evaluation.ts";
 import { OpenShards, RunningTotals } from "./running-totals.ts";
 import { unitsOf } from "./units.ts";
 
@@ -29,25 +29,20 @@ export interface Evaluation {
 /**
  * Evaluates points in weight space on shards, in this invocation, and stores nothing. The engine is given free between
  * runs of work, so others get their turns.
+ * @param beat called before every run of work; what it throws ends the work
  * @returns the sums of every point, over all shards
  * @throws Problem `too-large-for-isolate`, `over-budget`, `incompatible-inputs`, `incompatible-weights`,
  *   `incompatible-dataset`, `unknown-architecture`, `unsupported-dtype`, `non-finite-values`
  */
 export async function evaluateModels(
   environment: Environment,
-  evaluation: Evaluation,
-): Promise<readonly EvaluationSums[]> {
-  return evaluateAll(environment, await prepareEvaluation(environment, evaluation));
-}
-
-/** The same of an evaluation that was looked into. @throws Problem what `evaluateUnit` throws */
-export async function evaluateAll(
-  environment: Environment,
   prepared: PreparedEvaluation,
+  beat?: () => Promise<void>,
 ): Promise<readonly EvaluationSums[]> {
   const running = new RunningTotals();
   const open = new OpenShards(prepared.grid.points.length);
   for (const unit of unitsOf(prepared.workload, prepared.unitOperations)) {
+    await beat?.();
     for (const { shard, sums } of await evaluateUnit(environment, prepared, unit)) {
       const whole = open.take(shard, sums);
       if (whole !== undefined) running.add(whole);
@@ -55,4 +50,15 @@ export async function evaluateAll(
   }
   if (running.totals === undefined) throw new RangeError("an evaluation has at least one shard");
   return running.totals;
+}
+
+/** The same of a single model or mixture. */
+export async function evaluateOne(
+  environment: Environment,
+  prepared: PreparedEvaluation,
+  beat?: () => Promise<void>,
+): Promise<EvaluationSums> {
+  const [sums] = await evaluateModels(environment, prepared, beat);
+  if (sums === undefined) throw new RangeError("a grid has at least one point");
+  return sums;
 }

@@ -1,34 +1,39 @@
 import type { EvaluateMixture, SoupMeasure, SoupShare } from "../../shared/fusion/soup/index.ts";
 import { meansOf } from "../../shared/evaluation/sums.ts";
-import { digestOfValue, type SoupId } from "../../shared/identity.ts";
+import { digestOfValue } from "../../shared/identity.ts";
 import { Problem, type ProblemCode, PROBLEMS } from "../../shared/problem.ts";
 import { findAnswer, keepAnswer, type MixtureAnswer } from "../catalog/soup-evaluations.ts";
 import { findShards } from "../catalog/shards.ts";
-import type { StoredSoupQuestion } from "../catalog/soups.ts";
+import type { SoupRecord, StoredSoupQuestion } from "../catalog/soups.ts";
 import type { Environment } from "../environment.ts";
 import { type Endpoint, findEndpoint } from "../probing/endpoints.ts";
-import { type Evaluation, evaluateModels } from "../probing/evaluate-models.ts";
+import { type Evaluation, evaluateOne } from "../probing/evaluate-models.ts";
+import { prepareEvaluation } from "../probing/evaluation.ts";
+
+/** Someone who is at work on a soup. */
+export interface Cook {
+  readonly soup: Pick<SoupRecord, "id" | "attempt" | "question">;
+  now(): Date;
+  /** Called before every unit of work. What it throws ends the work. */
+  beat(): Promise<void>;
+}
 
 /** Evaluates mixtures of a soup's candidates; what was evaluated before, by whichever attempt, is not evaluated again. */
-export function journaledEvaluator(
-  environment: Environment,
-  { id: soup, question }: { readonly id: SoupId; readonly question: StoredSoupQuestion },
-  now: () => Date,
-): EvaluateMixture {
-  return async (shares) => measureIn(await answerOnce(environment, { soup, question, shares }, now));
+export function journaledEvaluator(environment: Environment, cook: Cook): EvaluateMixture {
+  return async (shares) => measureIn(await answerOnce(environment, cook, shares));
 }
 
 /** The same as plain JSON, for the steps of a Workflow. @throws Problem what is not about the mixture */
 export async function answerOnce(
   environment: Environment,
-  { soup, question, shares }: { soup: SoupId; question: StoredSoupQuestion; shares: readonly SoupShare[] },
-  now: () => Date,
+  { soup, now, beat }: Cook,
+  shares: readonly SoupShare[],
 ): Promise<MixtureAnswer> {
   const { CATALOG } = environment;
   const mixture = digestOfValue(shares);
-  const known = await findAnswer(CATALOG, soup, mixture);
+  const known = await findAnswer(CATALOG, soup.id, mixture);
   if (known !== undefined) return known;
-  const answer = await evaluate(environment, question, shares);
+  const answer = await evaluate(environment, await evaluationOf(environment, soup.question, shares), beat);
   await keepAnswer(CATALOG, { soup, mixture, answer }, now().toISOString());
   return answer;
 }
@@ -41,13 +46,12 @@ export function measureIn(answer: MixtureAnswer): SoupMeasure {
 
 async function evaluate(
   environment: Environment,
-  question: StoredSoupQuestion,
-  shares: readonly SoupShare[],
+  evaluation: Evaluation,
+  beat: () => Promise<void>,
 ): Promise<MixtureAnswer> {
   try {
-    const [sums] = await evaluateModels(environment, await evaluationOf(environment, question, shares));
-    if (sums === undefined) throw new Error("a grid of one point has one sum");
-    return { kind: "measured", measure: meansOf(sums) };
+    const prepared = await prepareEvaluation(environment, evaluation);
+    return { kind: "measured", measure: meansOf(await evaluateOne(environment, prepared, beat)) };
   } catch (error) {
     if (error instanceof Problem && error.status === 422) {
       return { kind: "unfit", code: error.code, detail: error.message };

@@ -1,6 +1,7 @@
 import type { ParsedSoupRequest } from "../../shared/api/soups.ts";
 import { type SoupCandidate, soupCandidate, soupIdOf } from "../../shared/fusion/soup/index.ts";
-import type { CheckpointId } from "../../shared/identity.ts";
+import { type CheckpointId, digestOfValue } from "../../shared/identity.ts";
+import { FORM_KEYS } from "../../shared/models/form-keys.ts";
 import { requireCheckpoint } from "../catalog/checkpoints.ts";
 import { requireDataset } from "../catalog/datasets.ts";
 import { findShards } from "../catalog/shards.ts";
@@ -30,17 +31,28 @@ export async function resolveSoup(
   return { id: soupIdOf(question), question };
 }
 
+/** A candidate whose header is read. Plain JSON. */
+export interface OpenCandidate extends SoupCandidate {
+  /** Of the file. */
+  readonly bytes: number;
+  /** Equal where two are the same network in the same form: evaluating them takes the same work. */
+  readonly reading: string;
+}
+
 /**
  * Candidates as a search takes them. Reads headers only.
- * @throws Problem `checkpoint-not-found`
+ * @throws Problem `checkpoint-not-found`, `object-not-found`
  */
-export async function candidatesOf(
+export async function openCandidates(
   bindings: Pick<Environment, "BUCKET" | "CATALOG">,
   ids: readonly CheckpointId[],
-): Promise<readonly SoupCandidate[]> {
-  const candidates: SoupCandidate[] = [];
+): Promise<readonly OpenCandidate[]> {
+  const candidates: OpenCandidate[] = [];
   for (const id of ids) {
-    candidates.push(soupCandidate(id, (await openCheckpoint(bindings, id)).input.header));
+    const { header } = (await openCheckpoint(bindings, id)).input;
+    const candidate = soupCandidate(id, header);
+    const said = FORM_KEYS.map((key) => header.metadata[key] ?? null);
+    candidates.push({ ...candidate, bytes: header.fileLength, reading: digestOfValue([candidate.form, ...said]) });
   }
   return candidates;
 }

@@ -129,7 +129,8 @@ function started(recipe: object): Prepared {
 }
 
 /** Runs a Workflow as the platform does: what a step throws is tried again. Waits for nothing. */
-async function runWorkflow(environment: Environment, id: string, attempt = 1): Promise<void> {
+async function runWorkflow(environment: Environment, id: string): Promise<void> {
+  const attempt = await bindings.CATALOG.prepare("SELECT attempt FROM fusions WHERE id = ?").bind(id).first("attempt");
   const step = {
     do: async (_name: string, { retries }: { retries: { limit: number } }, work: () => Promise<unknown>) => {
       for (let retry = 0; ; retry++) {

@@ -14,7 +14,17 @@ const { CATALOG } = bindings;
 const model = "a".repeat(64) as ModelId;
 const now = () => new Date(1_000_000);
 
-beforeAll(migrate);
+beforeAll(async () => {
+  await migrate();
+  // An alias waits for what is being made.
+  await CATALOG.prepare(
+    `INSERT INTO fusions (id, recipe, state, attempt, bytes, data_offset, has_weights_form, part_bytes, etags, created_at,
+       updated_at)
+     VALUES (?1, '{}', 'running', 1, 1, 0, 0, 1, '{}', ?2, ?2)`,
+  )
+    .bind(model, now().toISOString())
+    .run();
+});
 
 const order = (alias: string, job?: JobId) =>
   placeOrder(CATALOG, {
