@@ -1,14 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { link, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { Failure } from "../failure.ts";
 
 /** Milliseconds after which a lock that is still empty was left by a process that was killed as it wrote it. */
 const WRITING_MS = 100;
+/** Milliseconds after which a guard was left by a process that was killed. */
+const GUARD_MS = 5_000;
 /** Others may come and go meanwhile, but not without end. */
 const MOST_ATTEMPTS = 100;
 
@@ -79,17 +80,26 @@ async function take(path: string, own: string): Promise<LockHolder | undefined> 
   throw new Failure("internal", `The lock ${path} cannot be taken; remove it.`);
 }
 
-/** Removes a lock that has this content; one that another process has put in its place meanwhile stays. */
+/**
+ * Removes a lock that has this content. Whoever does so holds a guard, so that nobody who read the content earlier takes
+ * away what another process has put in its place meanwhile.
+ */
 async function removeStale(path: string, content: string): Promise<void> {
-  const aside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  const guard = `${path}.taking`;
   try {
-    await rename(path, aside);
+    mkdirSync(guard);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
+    await sleep(WRITING_MS);
+    // Of a process that was killed as it held it, which takes microseconds.
+    if (Date.now() - (statSync(guard, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) > GUARD_MS) removeIfEmpty(guard);
+    return;
   }
-  if ((await readFile(aside, "utf8")) !== content) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if (contentOf(path) === content) rmSync(path, { force: true });
+  } finally {
+    removeIfEmpty(guard);
+  }
 }
 
 function contentOf(path: string): string | undefined {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -107,5 +107,32 @@ describe("takeLocks", () => {
     await writeFile(path, "{}");
     const ended = await Promise.allSettled(Array.from({ length: 8 }, () => lock(path)));
     expect(ended.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
+  it("gives a stale lock to one of many processes", async () => {
+    await mkdir(join(folder, "out"));
+    await writeFile(path, "{}");
+    const program = `
+      import { takeLocks } from ${JSON.stringify(MODULE)};
+      await takeLocks([${JSON.stringify(path)}], () => new Error("held")).then(
+        () => { console.log("locked"); ${FOR_EVER} },
+        (error) => { console.log(error.message); process.exit(); },
+      );`;
+    const said = Array.from({ length: 4 }, async () => {
+      const stdio = ["ignore", "pipe", "inherit"] as const;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: [...stdio] });
+      children.push(child);
+      const [words] = await once(child.stdout as NodeJS.ReadableStream, "data");
+      return String(words).trim();
+    });
+    expect((await Promise.all(said)).toSorted()).toEqual(["held", "held", "held", "locked"]);
+  });
+
+  it("takes over a stale lock whose guard was left by a process that was killed", async () => {
+    await mkdir(`${path}.taking`, { recursive: true });
+    await utimes(`${path}.taking`, 0, 0);
+    await writeFile(path, "{}");
+    (await lock(path))();
+    expect(await readdir(join(folder, "out"))).toEqual([]);
   });
 });
